@@ -1,0 +1,46 @@
+# What a change must pass, and what helps in making it. Only Go is needed, save for interop and bench.
+
+GO          ?= go
+FUZZTIME    ?= 10s
+BENCH_TOOLS ?= ../shared/bench
+PREFIX      ?= /usr/local
+STATICCHECK  = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK  = golang.org/x/vuln/cmd/govulncheck@v1.8.0
+
+.PHONY: all build test lint vuln fuzz interop peers bench install clean
+
+all: lint test build
+
+build: ## bin/posthouse
+	$(GO) build -trimpath -o bin/posthouse ./cmd/posthouse
+
+test: ## everything that needs only Go
+	$(GO) test -race -timeout 5m ./...
+
+lint: ## gofmt, vet, staticcheck, with and without the interop tests
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt-ed:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags interop ./...
+	$(GO) run $(STATICCHECK) -tags interop ./...
+
+vuln: ## known vulnerabilities; needs the database of vuln.go.dev
+	$(GO) run $(GOVULNCHECK) ./...
+
+fuzz: ## every fuzz target for FUZZTIME
+	GO="$(GO)" test/fuzz.sh $(FUZZTIME)
+
+peers: ## install the real peers that interop talks to (Debian, as root)
+	test/peers.sh
+
+interop: peers ## test against Postfix, Dovecot, swaks, Mail::DKIM, OpenDKIM, systemd
+	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -count 1 -timeout 15m -tags interop ./test/... ./dovecot/...
+
+bench: build ## beside Postfix in one run; see docs/benchmarks.md
+	BENCH_TOOLS="$(BENCH_TOOLS)" test/bench/run.sh
+
+install: build ## the binary and the unit files
+	install -D -m 755 bin/posthouse $(DESTDIR)$(PREFIX)/bin/posthouse
+	install -D -m 644 -t $(DESTDIR)/etc/systemd/system systemd/*.service systemd/*.socket
+
+clean:
+	rm -rf bin

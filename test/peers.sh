@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs the real peers that the interop tests talk to, from Debian, where one is missing. None of them is started: each
+# test runs its own, with its own configuration, in its own directory.
+set -euo pipefail
+PATH=$PATH:/usr/sbin:/sbin
+
+# what the tests run, and the package that has it
+peers=(
+	postfix:postfix
+	smtp-source:postfix
+	dovecot:dovecot-core
+	/usr/lib/dovecot/imap:dovecot-imapd
+	/usr/lib/dovecot/lmtp:dovecot-lmtpd
+	swaks:swaks
+	opendkim-testmsg:opendkim-tools
+	perl:perl
+	python3:python3
+	systemd-analyze:systemd
+)
+
+missing=()
+for p in "${peers[@]}"; do
+	command -v "${p%:*}" >/dev/null || missing+=("${p#*:}")
+done
+perl -MMail::DKIM::Verifier -e1 2>/dev/null || missing+=(libmail-dkim-perl)
+perl -MNet::DNS -e1 2>/dev/null || missing+=(libnet-dns-perl)
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+	echo "peers: missing: ${missing[*]}; install them, or run this as root on Debian" >&2
+	exit 1
+fi
+
+# Debian starts what it installs unless a policy says no.
+policy=/usr/sbin/policy-rc.d
+if [ ! -e $policy ]; then
+	trap 'rm -f $policy' EXIT
+	printf '#!/bin/sh\nexit 101\n' >$policy
+	chmod 755 $policy
+fi
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+apt-get install -q -y --no-install-recommends "${missing[@]}"
