@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: MIT
+
+package daemon
+
+import (
+	"fmt"
+	"net"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// notifier is the client side of sd_notify(3): one datagram a message on the socket the manager named.
+type notifier struct{ socket string }
+
+func newNotifier(socket string) *notifier { return &notifier{socket} }
+
+// send does nothing without a manager. "@" at the start of the name is an abstract socket, which net understands.
+func (n *notifier) send(state string) error {
+	if n.socket == "" {
+		return nil
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: n.socket, Net: "unixgram"})
+	if err != nil {
+		return fmt.Errorf("sd_notify: %w", err)
+	}
+	defer c.Close()
+	if err := c.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
+		return fmt.Errorf("sd_notify: %w", err)
+	}
+	if _, err := c.Write([]byte(state)); err != nil {
+		return fmt.Errorf("sd_notify: %w", err)
+	}
+	return nil
+}
+
+// monotonic is CLOCK_MONOTONIC, by which the manager tells this reload's READY=1 from an earlier one.
+func monotonic() time.Duration {
+	var ts unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
+		return 0
+	}
+	return time.Duration(ts.Nano())
+}
