@@ -7,12 +7,6 @@ import (
 	"time"
 )
 
-// ID names a message in Received, log, queue and 250: 20 characters of lower-case base32 without vowels, in order of time, never reused.
-type ID string
-
-// NewID makes an ID from the time in microseconds and random bits.
-func NewID(now time.Time) ID { panic("todo") }
-
 // Envelope is what MAIL and RCPT said. ID is given at MAIL. Carriers do not change an Envelope. DSNs go to From, whatever
 // a Recipient's Sender says.
 type Envelope struct {

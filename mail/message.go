@@ -2,7 +2,10 @@
 
 package mail
 
-import "io"
+import (
+	"bytes"
+	"io"
+)
 
 // Message is a bounded header in memory over an immutable body: editing one copies no other.
 type Message struct {
@@ -31,16 +34,68 @@ type Draft interface {
 type Bytes []byte
 
 // Open reads it from the start.
-func (b Bytes) Open() (io.ReadCloser, error) { panic("todo") }
+func (b Bytes) Open() (io.ReadCloser, error) { return bytesReader{bytes.NewReader(b)}, nil }
 
 // Size is its octets.
 func (b Bytes) Size() int64 { return int64(len(b)) }
+
+// bytesReader keeps the WriteTo that io.NopCloser's type switch would hide from us.
+type bytesReader struct{ *bytes.Reader }
+
+func (bytesReader) Close() error { return nil }
 
 // Size is header, empty line and body in octets.
 func (m *Message) Size() int64 { return m.Header.Size() + 2 + m.Body.Size() }
 
 // Open reads header, empty line and body. The reader implements io.WriterTo.
-func (m *Message) Open() (io.ReadCloser, error) { panic("todo") }
+func (m *Message) Open() (io.ReadCloser, error) {
+	body, err := m.Body.Open()
+	if err != nil {
+		return nil, err
+	}
+	head := make([]byte, 0, m.Header.Size()+2)
+	for _, f := range m.Header.fields {
+		head = append(head, f...)
+	}
+	return &messageReader{append(head, '\r', '\n'), body}, nil
+}
 
-// ReadMessage takes a whole message (CRLF or bare LF lines; for files, tests and DSNs) into memory. Limit in octets.
-func ReadMessage(r io.Reader, limit int64) (*Message, error) { panic("todo") }
+// messageReader is a header, then a body.
+type messageReader struct {
+	head []byte
+	body io.ReadCloser
+}
+
+func (r *messageReader) Read(p []byte) (int, error) {
+	if len(r.head) == 0 {
+		return r.body.Read(p)
+	}
+	n := copy(p, r.head)
+	r.head = r.head[n:]
+	return n, nil
+}
+
+// WriteTo writes what is left in large blocks, through the body's own WriteTo if it has one.
+func (r *messageReader) WriteTo(w io.Writer) (int64, error) {
+	n, err := w.Write(r.head)
+	r.head = r.head[n:]
+	if err != nil {
+		return int64(n), err
+	}
+	if body, ok := r.body.(io.WriterTo); ok {
+		m, err := body.WriteTo(w)
+		return int64(n) + m, err
+	}
+	m, err := copyBody(w, r.body)
+	return int64(n) + m, err
+}
+
+func (r *messageReader) Close() error { return r.body.Close() }
+
+// copyBody is io.CopyBuffer with a pooled buffer. The reader is bare, so that an *os.File's ReadFrom games do not take
+// a buffer of their own.
+func copyBody(w io.Writer, r io.Reader) (int64, error) {
+	b := blocks.Get().(*block)
+	defer b.free()
+	return io.CopyBuffer(struct{ io.Writer }{w}, struct{ io.Reader }{r}, b.data)
+}

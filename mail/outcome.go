@@ -4,6 +4,7 @@ package mail
 
 import (
 	"context"
+	"slices"
 
 	"posthouse/reply"
 )
@@ -19,6 +20,21 @@ const (
 	Failed                  // 5yz or a rule; never because ctx ended
 )
 
+// String is the word for logs, lists and the queue's JSON.
+func (s Status) String() string {
+	switch s {
+	case Delivered:
+		return "delivered"
+	case Relayed:
+		return "relayed"
+	case Deferred:
+		return "deferred"
+	case Failed:
+		return "failed"
+	}
+	return "unknown"
+}
+
 // Result is what became of one recipient at one hop.
 type Result struct {
 	Status      Status
@@ -32,11 +48,26 @@ type Result struct {
 // Relayed: the 250 hangs on it.
 type Outcome []Result
 
-// Err is the first result that is not Delivered or Relayed, as its Reply (LocalError if it has none); also for an empty Outcome.
-func (o Outcome) Err() error { panic("todo") }
+// Err is the first result that is not Delivered or Relayed, as its Reply (LocalError if it has none); also for an empty
+// Outcome. A result that is not a success never becomes a 2yz reply, whatever its carrier wrote into it.
+func (o Outcome) Err() error {
+	if len(o) == 0 {
+		return reply.LocalError
+	}
+	for _, r := range o {
+		if r.Status == Delivered || r.Status == Relayed {
+			continue
+		}
+		if r.Reply.Temporary() || r.Reply.Permanent() {
+			return r.Reply
+		}
+		return reply.LocalError.Because(r.Reply.Cause)
+	}
+	return nil
+}
 
 // All is the same result for n recipients.
-func All(n int, r Result) Outcome { panic("todo") }
+func All(n int, r Result) Outcome { return slices.Repeat(Outcome{r}, n) }
 
 // Carrier takes over responsibility for a message: queue, relay, LMTP drop, Maildir. It may open the body often, keeps
 // neither argument after it returns, and returns soon after ctx ends with what it knows by then.

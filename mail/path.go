@@ -2,47 +2,84 @@
 
 package mail
 
-import "net/netip"
+import (
+	"errors"
+	"net/netip"
+	"strings"
+)
+
+// ErrPath is what every error of the parsers of this package wraps, unless it is ErrNeedUTF8.
+var ErrPath = errors.New("not a valid mail address")
+
+// ErrNeedUTF8 is a well-formed address that may stand only where SMTPUTF8 was given (RFC 6531 3.3).
+var ErrNeedUTF8 = errors.New("non-ASCII address without SMTPUTF8")
 
 // Path is a parsed reverse- or forward-path (RFC 5321 4.1.2): local part unquoted, domain in lower-case A-labels or an
-// address literal. Comparable; only ParsePath and ParseAddress make one. Zero is <>.
+// address literal. Comparable; only ParsePath and its kin make one, so what stands in it cannot leave its brackets when
+// it is written again. Zero is <>.
 type Path struct{ local, domain string }
 
-// ParsePath parses the wire form with its angle brackets: "<>", "<postmaster>" (a Path without a domain), "<a@b>",
-// `<"a b"@c>`; source routes are dropped. Non-ASCII is taken only if utf8 (SMTPUTF8 was given). Errors wrap ErrPath or
-// ErrNeedUTF8. Limits: local part 255 octets, path 320.
-func ParsePath(wire string, utf8 bool) (Path, error) { panic("todo") }
+// Local is the local part without quotes, in the case it came in.
+func (p Path) Local() string { return p.local }
 
-// ParseAddress parses an address as it stands in a table or on a command line, without brackets; UTF-8 is taken.
-func ParseAddress(s string) (Path, error) { panic("todo") }
+// Domain is lower-case A-labels or a literal with its brackets; "" only for <> and <postmaster>.
+func (p Path) Domain() string { return p.domain }
 
-// MakePath joins parts that come from parsed Paths or tables (aliases, SRS): local unquoted. It checks what ParsePath does.
-func MakePath(local, domain string) (Path, error) { panic("todo") }
-
-// ParseDomain returns domain in lower-case A-labels (UTS 46), or the address literal in its canonical form.
-func ParseDomain(s string) (string, error) { panic("todo") }
-
-func (p Path) Local() string  { return p.local }  // unquoted
-func (p Path) Domain() string { return p.domain } // "" only for <> and <postmaster>
-func (p Path) IsNull() bool   { return p == Path{} }
+// IsNull reports <>, the reverse-path of bounces.
+func (p Path) IsNull() bool { return p == Path{} }
 
 // WithDomain returns the path in another domain, which ParseDomain must have made.
 func (p Path) WithDomain(domain string) Path { return Path{p.local, domain} }
 
 // Literal is the address if the domain is an address literal.
-func (p Path) Literal() (netip.Addr, bool) { panic("todo") }
+func (p Path) Literal() (netip.Addr, bool) { return literalAddr(p.domain) }
 
-// NeedsUTF8 reports a local part with UTF-8.
-func (p Path) NeedsUTF8() bool { panic("todo") }
+// NeedsUTF8 reports a local part with UTF-8. The domain never needs it: it is kept in A-labels.
+func (p Path) NeedsUTF8() bool { return !isASCII(p.local) }
 
 // String is the address with the local part quoted where it must be, without brackets; "" for <>.
-func (p Path) String() string { panic("todo") }
+func (p Path) String() string {
+	switch {
+	case p.domain == "":
+		return p.local
+	case isDotString(p.local):
+		return p.local + "@" + p.domain
+	}
+	return quote(p.local) + "@" + p.domain
+}
 
 // Wire is "<" + String() + ">".
 func (p Path) Wire() string { return "<" + p.String() + ">" }
 
-// MarshalText is String; UnmarshalText parses it again.
+// MarshalText is String.
 func (p Path) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // UnmarshalText takes what MarshalText made.
-func (p *Path) UnmarshalText(b []byte) error { panic("todo") }
+func (p *Path) UnmarshalText(b []byte) error {
+	switch s := string(b); s {
+	case "", "postmaster":
+		*p = Path{local: s}
+		return nil
+	default:
+		parsed, err := parseMailbox(s)
+		if err == nil {
+			*p = parsed
+		}
+		return err
+	}
+}
+
+// quote writes a local part as a Quoted-string. Only the quote and the backslash need a quoted-pair.
+func quote(local string) string {
+	var b strings.Builder
+	b.Grow(len(local) + 2)
+	b.WriteByte('"')
+	for i := 0; i < len(local); i++ {
+		if local[i] == '"' || local[i] == '\\' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(local[i])
+	}
+	b.WriteByte('"')
+	return b.String()
+}

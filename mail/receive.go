@@ -3,8 +3,11 @@
 package mail
 
 import (
+	"bytes"
+	"errors"
 	"io"
-	"time"
+
+	"posthouse/reply"
 )
 
 // Limits of one message, in octets and counts. Zero values mean the defaults in brackets.
@@ -22,10 +25,164 @@ type Arrival struct {
 }
 
 // Receive reads one message to EOF: header into memory, body once into draft. r yields CRLF lines, unstuffed (the guard's
-// work). Text before the first header-like line starts an empty header, as Postfix has it. Errors are replies: TooBig,
-// HeaderTooBig, TooManyHops, or the reader's or draft's own. It does not discard the draft.
-func Receive(r io.Reader, draft Draft, lim Limits) (*Message, Arrival, error) { panic("todo") }
+// work). The header ends with the empty line, or before the first line that is no field, as Postfix has it: text without
+// a header is all body. Errors are replies: TooBig, HeaderTooBig, TooManyHops, or the reader's or draft's own; what r
+// still holds is the caller's to drain. It does not discard the draft.
+func Receive(r io.Reader, draft Draft, lim Limits) (*Message, Arrival, error) {
+	in := receiver{r: r, lim: lim.withDefaults(), block: blocks.Get().(*block)}
+	defer func() { in.block.free() }()
+	header, rest, err := in.readHeader()
+	if err != nil {
+		return nil, in.Arrival, err
+	}
+	if err := in.readBody(draft, rest); err != nil {
+		return nil, in.Arrival, err
+	}
+	return &Message{Header: header, Body: draft}, in.Arrival, nil
+}
 
-// ReceivedField is the trace field for env (RFC 5321 4.4): from HELO (name [addr]) (TLS) by host with PROTOCOL id ID
-// [for <path>, only if there is one recipient]; date.
-func ReceivedField(env *Envelope, host string, now time.Time) Field { panic("todo") }
+func (l Limits) withDefaults() Limits {
+	if l.Size == 0 {
+		l.Size = 50 << 20
+	}
+	if l.Header == 0 {
+		l.Header = 1 << 20
+	}
+	if l.Hops == 0 {
+		l.Hops = 100
+	}
+	return l
+}
+
+// receiver is one Receive at work.
+type receiver struct {
+	Arrival
+	r     io.Reader
+	lim   Limits
+	block *block
+	hops  int
+	eof   bool
+}
+
+// fill reads once into buf and counts. After EOF it returns 0.
+func (in *receiver) fill(buf []byte) (int, error) {
+	n, err := in.r.Read(buf)
+	in.Size += int64(n)
+	if in.Size > in.lim.Size {
+		return n, reply.TooBig
+	}
+	if errors.Is(err, io.EOF) {
+		in.eof, err = true, nil
+	}
+	return n, err
+}
+
+// readHeader returns the header and the part of the body that came with it, which stands in the block.
+func (in *receiver) readHeader() (Header, []byte, error) {
+	var scan headerScan
+	for have := 0; ; {
+		n, err := in.fill(in.block.data[have:])
+		if err != nil {
+			return Header{}, nil, err
+		}
+		have += n
+		done := scan.feed(in.block.data[:have], in.eof)
+		switch {
+		case int64(scan.end) > in.lim.Header:
+			return Header{}, nil, reply.HeaderTooBig
+		case scan.received > in.lim.Hops:
+			return Header{}, nil, reply.TooManyHops
+		case done:
+			return in.cut(scan, have), in.block.data[scan.body:have], nil
+		case int64(have) > in.lim.Header:
+			return Header{}, nil, reply.HeaderTooBig
+		case have == len(in.block.data):
+			in.block = in.block.grown()
+		}
+	}
+}
+
+// cut makes the header of what was scanned: one string and one list.
+func (in *receiver) cut(scan headerScan, have int) Header {
+	raw := string(in.block.data[:scan.end])
+	in.HeaderUTF8 = !isASCII(raw)
+	fields, _ := splitFields(raw)
+	return Header{fields}
+}
+
+// readBody writes first and then all that follows to the draft, block by block.
+func (in *receiver) readBody(draft Draft, first []byte) error {
+	for {
+		if len(first) > 0 {
+			in.EightBit = in.EightBit || hasHighBit(first)
+			if _, err := draft.Write(first); err != nil {
+				return err
+			}
+		}
+		if in.eof {
+			return nil
+		}
+		n, err := in.fill(in.block.data)
+		if err != nil {
+			return err
+		}
+		first = in.block.data[:n]
+	}
+}
+
+// headerScan looks for the end of a header in a buffer that grows, each line once.
+type headerScan struct {
+	end, body int // where the header ends and the body begins
+	seen      int // up to here there is no line feed after end, so that a line that drips in is looked at once
+	fields    int
+	received  int
+}
+
+// feed goes on where the last call stopped. True: end and body are final.
+func (s *headerScan) feed(buf []byte, eof bool) bool {
+	for s.end < len(buf) {
+		l := s.next(buf, eof)
+		if l == nil {
+			return false
+		}
+		if !s.take(l) {
+			s.body = s.end
+			if isEmptyLine(l) {
+				s.body += len(l)
+			}
+			return true
+		}
+		s.end += len(l)
+	}
+	s.body = s.end
+	return eof
+}
+
+// next is the line that begins at end, nil if the rest of it is still to come.
+func (s *headerScan) next(buf []byte, eof bool) []byte {
+	from := max(s.seen, s.end)
+	if i := bytes.IndexByte(buf[from:], '\n'); i >= 0 {
+		return buf[s.end : from+i+1]
+	}
+	if s.seen = len(buf); eof {
+		return buf[s.end:]
+	}
+	return nil
+}
+
+// take reports whether l belongs to the header.
+func (s *headerScan) take(l []byte) bool {
+	switch lineKind(l) {
+	case lineField:
+		s.fields++
+		if isReceived(l) {
+			s.received++
+		}
+		return true
+	case lineFold:
+		return s.fields > 0
+	}
+	return false
+}
+
+func isEmptyLine(l []byte) bool { return l[0] == '\n' || len(l) == 2 && l[0] == '\r' && l[1] == '\n' }
