@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+
+package guard
+
+import (
+	"crypto/tls"
+	"net"
+	"syscall"
+	"time"
+
+	"posthouse/reply"
+)
+
+// start runs in the place of go-smtp's greeting: what a proxy announces, TLS if it comes first, the gate, the banner.
+func (c *Conn) start() {
+	_ = c.conn.SetReadDeadline(time.Now().Add(c.opt.Handshake))
+	conn, err := c.owner.Announce(c.conn)
+	if err != nil {
+		c.vanish(EventProxy, err)
+		return
+	}
+	c.swap(conn)
+	if c.opt.Implicit && !c.handshake() {
+		return
+	}
+	if err := c.owner.Connect(); err != nil {
+		c.hangUp(EventRefused, err, reply.For(err))
+		return
+	}
+	if !c.opt.Implicit && pending(c.conn) {
+		c.early = true
+	}
+	c.say(reply.Reply{Code: 220, Text: c.opt.Hostname + " " + c.opt.Banner})
+}
+
+// vanish closes without a word.
+func (c *Conn) vanish(what Event, cause error) {
+	c.owner.Note(what, cause)
+	c.mute = true
+	c.end(net.ErrClosed)
+}
+
+func (c *Conn) swap(conn net.Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.conn = conn
+}
+
+// startTLS is RFC 3207 4. Commands that came in the clear behind it are an injection, a failed handshake is the end, and
+// after a good one the client starts anew: nothing it said before counts.
+func (c *Conn) startTLS(arg []byte) {
+	switch {
+	case len(arg) > 0:
+		c.refuse(verbStartTLS, reply.BadSyntax)
+	case c.Secure() || c.authed:
+		c.refuse(verbStartTLS, reply.BadSequence)
+	case c.opt.TLS == nil:
+		c.refuse(verbStartTLS, reply.NotOffered)
+	case c.in.r < c.in.w:
+		c.hangUp(EventInjection, nil, reply.BadSequence)
+	default:
+		c.say(reply.ReadyForTLS)
+		if c.flush() == nil && c.handshake() {
+			c.hello, c.esmtp, c.greeted = "", false, false
+		}
+	}
+}
+
+func (c *Conn) handshake() bool {
+	t := tls.Server(c.conn, c.opt.TLS)
+	_ = c.conn.SetDeadline(time.Now().Add(c.opt.Handshake))
+	if err := t.Handshake(); err != nil {
+		c.vanish(EventHandshake, err)
+		return false
+	}
+	c.swap(t)
+	return true
+}
+
+// pending reports octets that wait to be read, without taking them.
+func pending(conn net.Conn) bool {
+	sc, ok := conn.(syscall.Conn)
+	if !ok {
+		return false
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil {
+		return false
+	}
+	n := 0
+	_ = raw.Control(func(fd uintptr) {
+		var b [1]byte
+		n, _, _ = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+	})
+	return n > 0
+}
