@@ -27,7 +27,7 @@ const belowAssembly = "tiers 1-4"
 // never import sideways; a package and its own subfolders count as one.
 var packages = map[string]row{
 	"reply":            {ground, nil},
-	"resolver":         {ground, nil},
+	"resolver":         {ground, []string{"config"}},
 	"config":           {ground, nil},
 	"limit":            {ground, nil},
 	"internal/durable": {ground, nil},
