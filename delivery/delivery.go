@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: MIT
+
+// Package delivery takes mail out of the queue and hands it on: claim, route, carry, settle. It is Postfix's qmgr and
+// bounce in one place.
+//
+// A claim is one message's due recipients in one destination. They are grouped by the MAIL FROM their next hop is to see
+// (SRS), the route gives a mail.Carrier, and its Outcome says of each recipient whether it is done, failed or to be tried
+// again. Settling is one Change of the store: the rows' new states together with the reports to the sender (RFC 3464, asked
+// for or not as RFC 3461 says), so that a crash neither loses a bounce nor sends it without the state that caused it.
+//
+// Retry times are Postfix's: the next wait is the message's age, within bounds (RFC 5321 4.5.4.1). A message is given up
+// only after an attempt. A destination that is dead as a whole is left alone for its other mail too, and an attempt at it
+// counts for all of that mail; sweep.go brings the delay warnings and bounces that become due by this.
+//
+// No report is sent to <> (RFC 5321 6.1), nor to the sender of mail that failed SPF or DMARC on arrival: he may be forged.
+//
+// How to reach a host is relay's, what a report looks like is dsn's, what is on disk is queue's. The commands of
+// `posthouse queue` are here as well (control.go), over the running queue or over a store that is not in use.
+package delivery
+
+import (
+	"context"
+	"iter"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"posthouse/mail"
+	"posthouse/queue"
+)
+
+// Queue is what delivery asks of *queue.Queue.
+type Queue interface {
+	Claim(ctx context.Context) (*queue.Claim, error)
+	// Take claims the rows of a message in one destination out of turn, due or not, held or not. It waits for an attempt
+	// that is under way. fs.ErrNotExist if there is no such row.
+	Take(ctx context.Context, id mail.ID, destination string) (*queue.Claim, error)
+	Load(ctx context.Context, id mail.ID) (*mail.Envelope, *mail.Message, error)
+	Rows(ctx context.Context, from mail.ID) iter.Seq2[queue.Row, error]
+	Settle(ctx context.Context, c *queue.Claim, s queue.Settlement) error
+	Abandon(c *queue.Claim)
+	Add(ctx context.Context, e queue.Entry) error
+}
+
+// Options of a Manager. Queue, Route, Destination, Hostname and Log are required.
+type Options struct {
+	Queue Queue
+	// Route is who carries mail of this envelope to that destination; its Recipients are those of the claim. It does no
+	// I/O. Answer makes one that says the same to all; nil is a fault of the configuration and defers.
+	Route func(env *mail.Envelope, destination string) mail.Carrier
+	// Destination is Queue's own function, for the reports that delivery adds.
+	Destination func(mail.Path) string
+	// Expand says who gets a report to that sender, nil: he himself. For smtp-in, where he may be an alias of ours.
+	Expand func(mail.Recipient) []mail.Recipient
+
+	// Upgrade raises the store's format, for `queue upgrade`; nil: it has none to raise.
+	Upgrade func(context.Context) error
+
+	Service  string // "smtp-in": in metrics
+	Hostname string // reporting MTA; the domain of mailer-daemon
+	Config   Config
+	Now      func() time.Time      // nil: time.Now
+	Random   func() float64        // nil: math/rand
+	Registry prometheus.Registerer // nil: no metrics
+	Log      *slog.Logger
+}
+
+// Manager runs the deliveries of one queue. Make it with New.
+type Manager struct {
+	Options
+	hops    *hops
+	metrics *metrics
+	overdue chan struct{} // wakes the sweep
+}
+
+// New makes a Manager; Run starts it.
+func New(o Options) *Manager {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	if o.Config.Retry == (Retry{}) {
+		o.Config.Retry = DefaultRetry()
+	}
+	hops := newHops(o.Config.Retry, o.Now)
+	return &Manager{Options: o, hops: hops, metrics: newMetrics(o.Registry, o.Service, hops.count), overdue: make(chan struct{}, 1)}
+}
+
+// Answer is a Carrier that gives every recipient the same result, for routes that lead nowhere.
+func Answer(r mail.Result) mail.Carrier { return answer(r) }
+
+type answer mail.Result
+
+func (a answer) Carry(_ context.Context, env *mail.Envelope, _ *mail.Message) mail.Outcome {
+	return mail.All(len(env.Recipients), mail.Result(a))
+}

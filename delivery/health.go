@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+
+package delivery
+
+import (
+	"sync"
+	"time"
+
+	"posthouse/mail"
+)
+
+// hop is what is known of a destination that could not be reached.
+type hop struct {
+	failures int         // rounds in a row
+	found    time.Time   // when the last attempt ended that found it dead: that attempt counts for all its mail
+	until    time.Time   // it is left alone until then
+	last     mail.Result // what that attempt saw
+}
+
+// hops is the destinations that are dead, in memory alone: after a restart they are asked again. It has one entry a
+// destination with mail, never one a message.
+type hops struct {
+	retry Retry
+	now   func() time.Time
+
+	mu     sync.Mutex
+	dead   map[string]hop
+	pruned time.Time
+}
+
+func newHops(r Retry, now func() time.Time) *hops {
+	return &hops{retry: r, now: now, dead: map[string]hop{}}
+}
+
+// failed notes an attempt, begun then, that found the destination dead, and returns until when to leave it alone. Attempts
+// that ran side by side are one round.
+func (h *hops) failed(destination string, began time.Time, r mail.Result) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old, known := h.dead[destination]
+	if known && !began.After(old.found) {
+		return old.until
+	}
+	now := h.now()
+	h.prune(now)
+	n := old.failures + 1
+	h.dead[destination] = hop{failures: n, found: now, until: now.Add(h.retry.backoff(n)), last: r}
+	return h.dead[destination].until
+}
+
+// prune forgets, now and then, destinations that nobody asked about for long: their mail was deleted or bounced meanwhile.
+func (h *hops) prune(now time.Time) {
+	if now.Sub(h.pruned) < time.Duration(h.retry.Maximum) {
+		return
+	}
+	h.pruned = now
+	for name, d := range h.dead {
+		if now.Sub(d.until) > 2*time.Duration(h.retry.Maximum) {
+			delete(h.dead, name)
+		}
+	}
+}
+
+// well forgets that it was dead.
+func (h *hops) well(destination string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.dead, destination)
+}
+
+// get is what is known of a destination, false if it is well.
+func (h *hops) get(destination string) (hop, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	d, ok := h.dead[destination]
+	return d, ok
+}
+
+// count is for the metric.
+func (h *hops) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.dead)
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+
+package delivery
+
+import (
+	"context"
+	"log/slog"
+
+	"posthouse/mail"
+)
+
+// note writes one line for each recipient's outcome, in Postfix's words where it has them.
+func (m *Manager) note(env *mail.Envelope, verdicts []verdict) {
+	for _, v := range verdicts {
+		m.metrics.outcomes.WithLabelValues(v.fate.String()).Inc()
+		if v.fate == sent {
+			m.metrics.delay.Observe(m.Now().Sub(env.Arrived).Seconds())
+		}
+		level := slog.LevelInfo
+		if v.fate == failed || v.fate == expired {
+			level = slog.LevelWarn
+		}
+		m.Log.LogAttrs(context.Background(), level, "delivery", m.attributes(env, v)...)
+	}
+}
+
+func (m *Manager) attributes(env *mail.Envelope, v verdict) []slog.Attr {
+	attrs := []slog.Attr{slog.String("id", string(env.ID))}
+	if a := env.Client.Addr; a.IsValid() {
+		attrs = append(attrs, slog.String("client", a.Addr().String()))
+	}
+	attrs = append(attrs, slog.String("from", env.From.String()))
+	if n := v.row.N; n >= 0 && n < len(env.Recipients) {
+		attrs = append(attrs, addresses(env.Recipients[n])...)
+	}
+	attrs = append(attrs,
+		slog.String("status", v.fate.String()),
+		slog.String("dsn", v.result.Reply.Enhanced),
+		slog.String("relay", v.result.Remote),
+		slog.String("tls", v.result.TLS),
+		slog.Float64("delay", m.Now().Sub(env.Arrived).Seconds()),
+		slog.Int("attempts", v.row.Attempts),
+	)
+	if v.result.Reply.Code != 0 {
+		attrs = append(attrs, slog.String("reply", v.result.Reply.Error()))
+	}
+	if v.fate == deferred {
+		attrs = append(attrs, slog.Time("next", v.row.Due.UTC()))
+	}
+	return attrs
+}
+
+// addresses is who gets it, and where that differs who was asked for and as whom we send.
+func addresses(to mail.Recipient) []slog.Attr {
+	attrs := []slog.Attr{slog.String("to", to.To.String())}
+	if to.Given != to.To && !to.Given.IsNull() {
+		attrs = append(attrs, slog.String("orig_to", to.Given.String()))
+	}
+	if to.Sender != nil {
+		attrs = append(attrs, slog.String("sender", to.Sender.String()))
+	}
+	return attrs
+}
