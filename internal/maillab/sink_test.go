@@ -34,7 +34,7 @@ func TestSinkMisbehaves(t *testing.T) {
 		script Script
 		want   string
 	}{
-		"refuse at the banner": {On("BANNER", Action{Reply: "554 5.3.2 No"}), "554 5.3.2 No"},
+		"refuse at the banner": {On("BANNER", Action{Reply: "554 5.3.2 No"}), "5.3.2 No"},
 		"refuse a recipient":   {RefuseRcpt("<b@", "550 5.1.1 Unknown"), "5.1.1 Unknown"},
 		"refuse the message":   {On(".", Action{Reply: "451 4.3.0 Later"}), "4.3.0 Later"},
 		"drop after the dot":   {On(".", Action{Drop: true}), "EOF"},
