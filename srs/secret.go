@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+
+package srs
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/sha1"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+)
+
+// Bounds of a secret file: rotating keys needs a handful.
+const (
+	maxSecretFile = 64 << 10
+	maxSecrets    = 100
+)
+
+// secrets are the keys in force; the first signs.
+type secrets [][]byte
+
+// readSecrets reads a file with one secret a line. Empty lines count for nothing, as in PostSRSd; blanks are part of a secret.
+func readSecrets(path string) (secrets, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("srs secret file: %w", err)
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("srs secret file %s: %w", path, err)
+	}
+	found, err := parseSecrets(text)
+	if err != nil {
+		return nil, fmt.Errorf("srs secret file %s: %w", path, err)
+	}
+	return found, nil
+}
+
+func parseSecrets(text []byte) (secrets, error) {
+	if len(text) > maxSecretFile {
+		return nil, fmt.Errorf("larger than %d octets", maxSecretFile)
+	}
+	var found secrets
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimRight(line, "\r\n"); len(line) > 0 {
+			found = append(found, line)
+		}
+	}
+	switch {
+	case len(found) == 0:
+		return nil, errors.New("no secret in it; put one on its first line, for example from `openssl rand -hex 16`")
+	case len(found) > maxSecrets:
+		return nil, fmt.Errorf("more than %d secrets", maxSecrets)
+	}
+	return found, nil
+}
+
+// sum is the whole hash of parts under one key, in base64.
+func sum(key []byte, parts []string) string {
+	mac := hmac.New(sha1.New, key)
+	for _, p := range parts {
+		mac.Write([]byte(strings.ToLower(p)))
+	}
+	return base64.RawStdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// sign is the hash of parts with the first secret, cut to n characters.
+func (s secrets) sign(n int, parts ...string) string { return sum(s[0], parts)[:n] }
+
+// verify reports whether a hash of at least least characters was made by one of the secrets. It takes the same time
+// whichever fits.
+func (s secrets) verify(least int, hash string, parts ...string) bool {
+	if len(hash) < least || len(hash) > maxHash {
+		return false
+	}
+	found := 0
+	for _, key := range s {
+		want := strings.ToLower(sum(key, parts)[:len(hash)])
+		found |= subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(hash)))
+	}
+	return found == 1
+}
