@@ -211,7 +211,7 @@ func (c *Conn) continueAuth() {
 
 // hand gives go-smtp a line.
 func (c *Conn) hand(v verb, parts ...string) {
-	c.verb = v
+	c.verb, c.answer = v, reply.Reply{}
 	b := c.line[:0]
 	for _, p := range parts {
 		b = append(b, p...)

@@ -164,6 +164,12 @@ func (c *Conn) TLS() *tls.ConnectionState {
 // Secure reports TLS.
 func (c *Conn) Secure() bool { _, ok := c.conn.(*tls.Conn); return ok }
 
+// TLSOffered reports that STARTTLS may come.
+func (c *Conn) TLSOffered() bool { return c.opt.TLS != nil && !c.Secure() && !c.authed }
+
+// Owner is who New was told.
+func (c *Conn) Owner() Owner { return c.owner }
+
 // Hello is what the client called itself, printable ASCII without blanks, and whether it said EHLO.
 func (c *Conn) Hello() (name string, esmtp bool) { return c.hello, c.esmtp }
 

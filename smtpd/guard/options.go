@@ -13,7 +13,7 @@ import (
 // Options are shared by all connections of a listener and not changed after the first.
 type Options struct {
 	Hostname string // our name: banner and first line of the EHLO reply
-	Banner   string // what follows the name in the banner ["ESMTP"]
+	Node     string // the machine behind it, in parentheses; "" not said
 
 	TLS        *tls.Config // nil: STARTTLS is not offered
 	Implicit   bool        // TLS from the first byte (RFC 8314 3)
@@ -35,7 +35,6 @@ type Options struct {
 
 // Complete sets what is zero to its default.
 func (o *Options) Complete() {
-	setDefault(&o.Banner, "ESMTP")
 	setDefault(&o.Line, 2048)
 	setDefault(&o.AuthLine, 12288)
 	setDefault(&o.Drain, 50<<20)
@@ -46,6 +45,14 @@ func (o *Options) Complete() {
 	setDefault(&o.Handshake, 30*time.Second)
 	setDefault(&o.Data, 3*time.Minute)
 	setDefault(&o.Rate, 500)
+}
+
+// node is what follows our name.
+func (o *Options) node() string {
+	if o.Node == "" {
+		return ""
+	}
+	return " (" + o.Node + ")"
 }
 
 func setDefault[T comparable](v *T, def T) {

@@ -100,7 +100,7 @@ func (c *Conn) replied(p []byte) {
 // conclude says the final reply to the command in hand and draws the consequences.
 func (c *Conn) conclude(code int) {
 	r := c.answer
-	if r.Code == 0 {
+	if r.Code == 0 || (r.Code/100 == 2) != (code/100 == 2) { // both must mean the same, or the state would drift apart
 		r = own(c.verb, code)
 	}
 	v := c.verb
@@ -141,7 +141,7 @@ func (c *Conn) settle(v verb) {
 
 // sayHello answers HELO and EHLO: our own name first (RFC 5321 4.1.1.1), where go-smtp has the client's.
 func (c *Conn) sayHello(v verb) {
-	lines := []string{c.opt.Hostname}
+	lines := []string{c.opt.Hostname + c.opt.node()}
 	if v == verbEhlo {
 		lines = append(lines, c.owner.Keywords()...)
 	}

@@ -30,7 +30,7 @@ func (c *Conn) start() {
 	if !c.opt.Implicit && pending(c.conn) {
 		c.early = true
 	}
-	c.say(reply.Reply{Code: 220, Text: c.opt.Hostname + " " + c.opt.Banner})
+	c.say(reply.Reply{Code: 220, Text: c.opt.Hostname + " ESMTP" + c.opt.node()})
 }
 
 // vanish closes without a word.

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+
+package smtpd
+
+import (
+	"net"
+	"syscall"
+
+	"posthouse/internal/listen"
+	"posthouse/reply"
+	"posthouse/smtpd/guard"
+)
+
+// acceptor hands guarded connections to go-smtp. Nothing in Accept may wait for a client.
+type acceptor struct {
+	net.Listener
+	server *Server
+	config listen.Config
+	guard  *guard.Options
+}
+
+// Accept is go-smtp's source of connections.
+func (a *acceptor) Accept() (net.Conn, error) {
+	for {
+		raw, err := a.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		c := newConn(a.server, &a.config)
+		c.guard = guard.New(raw, a.guard, c)
+		if a.server.enter(c) {
+			a.server.metrics.connections.Inc()
+			return c.guard, nil
+		}
+		a.turnAway(raw)
+	}
+}
+
+// turnAway refuses a connection above max_connections. A new socket's buffer is empty: the write does not wait.
+func (a *acceptor) turnAway(raw net.Conn) {
+	a.server.metrics.refused.WithLabelValues("max_connections").Inc()
+	a.server.o.Log.Warn("connection refused", "reason", "max_connections", "client", raw.RemoteAddr().String())
+	if !a.config.Implicit() {
+		_, _ = raw.Write([]byte(reply.TooManyConns.String() + "\r\n"))
+	}
+	_ = raw.Close()
+}
+
+// filesPerConnection is what a transaction may hold: the socket, a draft, a filter.
+const filesPerConnection = 3
+
+// connectionsFromFiles derives max_connections from RLIMIT_NOFILE and leaves a share to queue and delivery.
+func connectionsFromFiles() int {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return 256
+	}
+	return int(min(max(l.Cur/filesPerConnection, 64), 100_000))
+}

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+
+package smtpd
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"posthouse/reply"
+)
+
+// authOffered reports that this client may log in now: the service knows users, and nobody else can read along.
+func (c *conn) authOffered() bool {
+	_, ok := c.session.(Authenticator)
+	return ok && c.client.Login == "" && (c.guard.Secure() || c.server.o.PlainAuth)
+}
+
+// AuthMechanisms is for go-smtp's EHLO reply, which the guard replaces.
+func (s session) AuthMechanisms() []string { return nil }
+
+// Auth begins an exchange.
+func (s session) Auth(name string) (sasl.Server, error) {
+	m := s.mechanism(strings.ToUpper(name))
+	if err := s.mayLogIn(m); err != nil {
+		return nil, s.answer("AUTH", func() (reply.Reply, error) { return reply.Reply{}, err })
+	}
+	return m, nil
+}
+
+func (c *conn) mayLogIn(m sasl.Server) error {
+	_, known := c.session.(Authenticator)
+	switch {
+	case !known:
+		return reply.NotOffered
+	case c.client.Login != "":
+		return reply.BadSequence
+	case !c.authOffered():
+		return reply.AuthNeedsTLS
+	case m == nil:
+		return reply.BadMechanism
+	}
+	return nil
+}
+
+// mechanism is one exchange; nil if there is no such mechanism.
+func (s session) mechanism(name string) sasl.Server {
+	var m sasl.Server
+	switch name {
+	case sasl.Plain:
+		m = sasl.NewPlainServer(func(identity, user, password string) error {
+			if identity != "" && identity != user {
+				password = "" // nobody acts for another: fails as a wrong password does
+			}
+			return s.logIn(name, user, password)
+		})
+	case sasl.Login:
+		m = &loginServer{check: func(user, password string) error { return s.logIn(name, user, password) }}
+	default:
+		return nil
+	}
+	return &exchange{Server: m, conn: s.conn}
+}
+
+// exchange answers malformed steps as such, not as go-smtp would: with the library's words.
+type exchange struct {
+	sasl.Server
+	conn *conn
+}
+
+// Next is one step. An error that is no reply yet is one of form.
+func (e *exchange) Next(response []byte) (challenge []byte, done bool, err error) {
+	challenge, done, err = e.Server.Next(response)
+	var refused *smtp.SMTPError
+	if err != nil && !errors.As(err, &refused) {
+		err = e.conn.answer("AUTH", func() (reply.Reply, error) { return reply.Reply{}, reply.BadAuth.Because(err) })
+	}
+	return challenge, done, err
+}
+
+// logIn asks the service, and answers.
+func (c *conn) logIn(mechanism, user, password string) error {
+	return c.answer("AUTH", func() (reply.Reply, error) {
+		login, err := c.authenticate(mechanism, user, password)
+		c.server.metrics.authentications.WithLabelValues(outcome(err)).Inc()
+		if err != nil {
+			c.server.o.Log.Warn("authentication failed",
+				"mechanism", mechanism, "user", user, "client", c.peer(), "helo", c.client.HELO, "cause", err.Error())
+			return reply.Reply{}, err
+		}
+		c.client.Login = login
+		c.guard.SetPolicy(c.newlines())
+		c.update()
+		return reply.AuthOK, nil
+	})
+}
+
+func (c *conn) authenticate(mechanism, user, password string) (string, error) {
+	a, ok := c.session.(Authenticator)
+	if !ok || user == "" || password == "" {
+		return "", reply.AuthFailed.Because(errors.New("no user, no password, or to act for another"))
+	}
+	login, err := a.Authenticate(c.ctx, mechanism, user, password)
+	var r reply.Reply
+	switch {
+	case err != nil && !errors.As(err, &r):
+		return "", reply.AuthBusy.Because(err)
+	case err == nil && login == "":
+		return "", reply.AuthBusy.Because(errors.New("the service has named no login"))
+	}
+	return login, err
+}
+
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return "ok"
+	case reply.For(err).Temporary():
+		return "error"
+	}
+	return "failed"
+}
+
+var _ smtp.AuthSession = session{}

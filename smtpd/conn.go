@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: MIT
+
+package smtpd
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+	"strconv"
+
+	"posthouse/internal/listen"
+	"posthouse/limit"
+	"posthouse/mail"
+	"posthouse/reply"
+	"posthouse/smtpd/guard"
+)
+
+// conn is one connection: the guard's Owner, and what outlives a transaction.
+type conn struct {
+	server *Server
+	listen *listen.Config
+	guard  *guard.Conn
+
+	ctx    context.Context
+	cancel context.CancelFunc
+
+	client  mail.Client
+	key     string // the client in limits; "" exempt
+	counted bool   // in clients
+	name    chan string
+	session Session
+	tx      *transaction
+}
+
+func newConn(s *Server, l *listen.Config) *conn {
+	c := &conn{server: s, listen: l}
+	c.ctx, c.cancel = context.WithCancel(s.ctx)
+	return c
+}
+
+// Announce is the first of the guard's questions: who is it?
+func (c *conn) Announce(raw net.Conn) (net.Conn, error) {
+	conn, ends, err := c.listen.Announce(raw)
+	if err != nil {
+		return nil, err
+	}
+	c.client.Addr, c.client.Server = ends.Client, ends.Server
+	if ends.Local {
+		c.guard.Confine()
+	}
+	c.key = c.server.limitKey(ends.Client.Addr())
+	c.guard.SetPolicy(c.newlines())
+	return conn, nil
+}
+
+// newlines is what is done about stray CR and LF: scripts of our own networks and users are put right, strangers refused.
+func (c *conn) newlines() guard.Policy {
+	if c.server.o.Config.ForbidBareNewline == "normalize" || c.client.Login != "" || c.server.exempt(c.client.Addr.Addr()) {
+		return guard.Normalize
+	}
+	return guard.Reject
+}
+
+// Connect judges the client before the banner.
+func (c *conn) Connect() error {
+	if err := c.server.admit(c); err != nil {
+		return err
+	}
+	c.lookUp()
+	c.update()
+	return c.safely(func() (err error) {
+		c.session, err = c.server.o.Service.Connect(c.ctx, &c.client)
+		return err
+	})
+}
+
+// Keywords are the extensions (RFC 5321 4.1.1.1) that hold for this client now.
+func (c *conn) Keywords() []string {
+	cfg := &c.server.o.Config
+	k := []string{
+		"PIPELINING",
+		"SIZE " + strconv.FormatInt(int64(cfg.MessageSizeLimit), 10),
+	}
+	if c.guard.TLSOffered() {
+		k = append(k, "STARTTLS")
+	}
+	if c.authOffered() {
+		k = append(k, "AUTH PLAIN LOGIN")
+	}
+	k = append(k, "ENHANCEDSTATUSCODES", "8BITMIME", "DSN", "SMTPUTF8")
+	if c.guard.Secure() {
+		k = append(k, "REQUIRETLS")
+	}
+	return append(k, "LIMITS RCPTMAX="+strconv.Itoa(cfg.RecipientLimit))
+}
+
+// Note logs and counts what the guard has seen.
+func (c *conn) Note(what guard.Event, cause error) {
+	c.server.metrics.events.WithLabelValues(string(what)).Inc()
+	args := []any{"event", string(what), "client", c.peer(), "helo", c.client.HELO}
+	if c.tx != nil {
+		args = append(args, "id", string(c.tx.env.ID))
+	}
+	if cause != nil {
+		args = append(args, "cause", cause.Error())
+	}
+	switch what {
+	case guard.EventPanic:
+		c.server.o.Log.Error("panic", args...)
+	case guard.EventRefused, guard.EventProxy:
+		c.server.o.Log.Info("connection refused", args...)
+	default:
+		c.server.o.Log.Info("connection ended", args...)
+	}
+}
+
+// peer is the client in logs: the announced address, or that of the proxy which speaks for itself.
+func (c *conn) peer() string {
+	if c.client.Addr.IsValid() {
+		return c.client.Addr.Addr().String()
+	}
+	return c.guard.RemoteAddr().String()
+}
+
+// Closed is the guard's last call.
+func (c *conn) Closed() {
+	c.drop()
+	if c.session != nil {
+		_ = c.safely(func() error { c.session.Close(); return nil })
+	}
+	c.cancel()
+	if c.counted {
+		c.server.clients.Release(c.key)
+	}
+	c.server.metrics.open.Dec()
+	c.server.leave(c)
+}
+
+// update brings the Client up to date. Services hold its address.
+func (c *conn) update() {
+	name, esmtp := c.guard.Hello()
+	c.client.HELO = name
+	c.client.Early = c.guard.Early()
+	c.client.TLS = describe(c.guard.TLS())
+	c.client.Protocol = protocol(esmtp, c.client.TLS != "", c.client.Login != "")
+}
+
+// protocol is the "with" of Received (RFC 3848).
+func protocol(esmtp, secure, authenticated bool) string {
+	if !esmtp {
+		return "SMTP"
+	}
+	p := "ESMTP"
+	if secure {
+		p += "S"
+	}
+	if authenticated {
+		p += "A"
+	}
+	return p
+}
+
+func describe(s *tls.ConnectionState) string {
+	if s == nil {
+		return ""
+	}
+	version := map[uint16]string{
+		tls.VersionTLS10: "TLSv1", tls.VersionTLS11: "TLSv1.1", tls.VersionTLS12: "TLSv1.2", tls.VersionTLS13: "TLSv1.3",
+	}[s.Version]
+	return version + " " + tls.CipherSuiteName(s.CipherSuite)
+}
+
+// exempt reports an address of mynetworks. A proxy that speaks for itself has no address here, and is never exempt.
+func (s *Server) exempt(a netip.Addr) bool {
+	for _, n := range s.o.Mynetworks {
+		if a.IsValid() && n.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
+
+// admit holds a client to its number of connections, at once and a minute.
+func (s *Server) admit(c *conn) error {
+	s.metrics.open.Inc()
+	cfg := &s.o.Config
+	if c.key == "" {
+		return nil
+	}
+	if n := cfg.ClientConnectionCountLimit; n > 0 {
+		if !s.clients.Acquire(c.key, n) {
+			s.metrics.refused.WithLabelValues("client_connection_count_limit").Inc()
+			return reply.TooManyConns
+		}
+		c.counted = true
+	}
+	if n := cfg.ClientConnectionRateLimit; n > 0 && s.rates.Add(c.key, 1) > n {
+		s.metrics.refused.WithLabelValues("client_connection_rate_limit").Inc()
+		return reply.TooFast
+	}
+	return nil
+}
+
+// limitKey is the client for counting, "" for those who are exempt.
+func (s *Server) limitKey(a netip.Addr) string {
+	if !a.IsValid() || s.exempt(a) {
+		return ""
+	}
+	return limit.Client(a)
+}

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: MIT
+
+package smtpd
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"posthouse/mail"
+	"posthouse/reply"
+)
+
+// Data answers DATA. The text comes from the guard in blocks; go-smtp's reader has only the final dot.
+func (s session) Data(io.Reader) error {
+	return s.answer("DATA", s.data)
+}
+
+// data is the way of a message from the permission to send it to the promise.
+func (c *conn) data() (reply.Reply, error) {
+	tx := c.tx
+	if tx == nil {
+		return reply.Reply{}, reply.BadSequence
+	}
+	c.update()
+	tx.env.Client.Early = c.client.Early
+	if err := tx.to.Data(c.ctx); err != nil {
+		return reply.Reply{}, err
+	}
+	draft, err := c.server.o.Spool.Create()
+	if err != nil {
+		return reply.Reply{}, err
+	}
+	defer draft.Discard() // of no effect once the queue has adopted it
+	msg, err := c.receive(tx, draft)
+	if err != nil {
+		return reply.Reply{}, err
+	}
+	return c.deliver(tx, msg)
+}
+
+// receive reads the text to its end and writes our trace on it. What the octets need is known from them, not from what
+// MAIL said.
+func (c *conn) receive(tx *transaction, draft mail.Draft) (*mail.Message, error) {
+	cfg := &c.server.o.Config
+	msg, arrival, err := mail.Receive(c.guard.Body(), draft, mail.Limits{
+		Size: int64(cfg.MessageSizeLimit), Header: int64(cfg.HeaderSizeLimit), Hops: cfg.HopcountLimit,
+	})
+	if err != nil {
+		return nil, err
+	}
+	env := tx.env
+	env.Size = arrival.Size
+	env.EightBit = arrival.EightBit
+	env.UTF8 = env.UTF8 && (arrival.HeaderUTF8 || wideAddress(env))
+	msg.Header.Prepend(mail.ReceivedField(env, cfg.Hostname, c.server.o.Now()))
+	c.server.metrics.octets.Add(float64(arrival.Size))
+	return msg, nil
+}
+
+func wideAddress(env *mail.Envelope) bool {
+	if env.From.NeedsUTF8() {
+		return true
+	}
+	for i := range env.Recipients {
+		if env.Recipients[i].To.NeedsUTF8() {
+			return true
+		}
+	}
+	return false
+}
+
+// deliver hands the message over. This is the one place where a message is promised.
+func (c *conn) deliver(tx *transaction, msg *mail.Message) (reply.Reply, error) {
+	ctx, cancel := context.WithTimeout(c.ctx, time.Duration(c.server.o.Config.AnswerTimeout))
+	defer cancel()
+	if err := tx.to.Message(ctx, msg); err != nil {
+		return reply.Reply{}, err
+	}
+	c.server.metrics.accepted.Inc()
+	return reply.OK.With("Ok: queued as %s", tx.env.ID), nil
+}

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: MIT
+
+package smtpd
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+const (
+	nameTimeout = 5 * time.Second
+	maxNames    = 5 // PTR records that are tried
+)
+
+// lookUp starts to find the client's name while banner and EHLO pass. A name counts if it leads back to the address
+// (RFC 8601 2.7.3 iprev). With too many look-ups under way, or no address, there is none.
+func (c *conn) lookUp() {
+	r, addr := c.server.o.Resolver, c.client.Addr.Addr()
+	if r == nil || !addr.IsValid() {
+		return
+	}
+	select {
+	case c.server.lookups <- struct{}{}:
+	default:
+		return
+	}
+	c.name = make(chan string, 1)
+	go func(found chan<- string) {
+		defer func() { <-c.server.lookups }()
+		ctx, cancel := context.WithTimeout(c.ctx, nameTimeout)
+		defer cancel()
+		found <- verifiedName(ctx, r, addr)
+	}(c.name)
+}
+
+// awaitName takes the name in, before the first MAIL is judged.
+func (c *conn) awaitName() {
+	if c.name != nil {
+		c.client.Name = <-c.name
+		c.name = nil
+	}
+}
+
+func verifiedName(ctx context.Context, r Resolver, addr netip.Addr) string {
+	names, err := r.PTR(ctx, addr)
+	if err != nil {
+		return ""
+	}
+	for _, name := range names[:min(len(names), maxNames)] {
+		addrs, err := r.Addrs(ctx, name)
+		if err == nil && slices.ContainsFunc(addrs, func(a netip.Addr) bool { return a.Unmap() == addr }) {
+			return strings.ToLower(strings.TrimSuffix(name, "."))
+		}
+	}
+	return ""
+}

@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: MIT
+
+package smtpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"posthouse/certs"
+	"posthouse/internal/listen"
+	"posthouse/limit"
+	"posthouse/mail"
+	"posthouse/smtpd/guard"
+)
+
+// Options of a Server. Service, Spool and Config are required.
+type Options struct {
+	Name    string // of the service, in metrics: "smtp_in"
+	Service Service
+	Spool   mail.Spool // of the queue, so that a message is written once
+	Config  Config     // validated
+	Node    string     // the machine's own name, in parentheses behind the hostname; "" none
+
+	TLS       *certs.Store // nil: no STARTTLS
+	Profile   certs.Profile
+	PlainAuth bool // AUTH without TLS: only for tests and sockets that nobody else can reach
+
+	Mynetworks []netip.Prefix // exempt from limits
+	Postmaster string         // domain of <postmaster>, of postmaster@hostname and postmaster@node; "" leaves them alone
+	Resolver   Resolver       // nil: clients have no names
+	Free       func(size int64) error
+
+	Log     *slog.Logger          // nil: discards
+	Metrics prometheus.Registerer // nil: none
+	Now     func() time.Time      // nil: time.Now
+}
+
+// Server is one SMTP service on any number of listeners.
+type Server struct {
+	o       Options
+	metrics *metrics
+
+	clients  *limit.Gauge
+	rates    *limit.Counter
+	messages *limit.Counter
+	lookups  chan struct{} // one token a PTR look-up under way
+	maximum  int
+
+	ctx    context.Context // of all connections; ends when they must
+	cancel context.CancelFunc
+
+	mu        sync.Mutex
+	conns     map[*conn]struct{}
+	listeners map[net.Listener]struct{}
+	stopping  bool
+	gone      chan struct{} // closed when stopping and the last connection has ended
+}
+
+const (
+	rateWindow  = time.Minute
+	rateClients = 100_000 // clients remembered in a window
+	maxLookups  = 256
+)
+
+// New makes a Server. It does not listen yet.
+func New(o Options) (*Server, error) {
+	if o.Service == nil || o.Spool == nil || o.Config.Hostname == "" {
+		return nil, errors.New("smtpd needs a Service, a Spool and a hostname")
+	}
+	o.complete()
+	m, err := newMetrics(o.Name, o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("smtpd metrics: %w", err)
+	}
+	s := &Server{
+		o:         o,
+		metrics:   m,
+		clients:   &limit.Gauge{},
+		rates:     limit.New(limit.Options{Window: rateWindow, Max: rateClients, Now: o.Now}),
+		messages:  limit.New(limit.Options{Window: rateWindow, Max: rateClients, Now: o.Now}),
+		lookups:   make(chan struct{}, maxLookups),
+		maximum:   o.Config.MaxConnections,
+		conns:     make(map[*conn]struct{}),
+		listeners: make(map[net.Listener]struct{}),
+		gone:      make(chan struct{}),
+	}
+	if s.maximum == 0 {
+		s.maximum = connectionsFromFiles()
+	}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	return s, nil
+}
+
+func (o *Options) complete() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Free == nil {
+		o.Free = func(int64) error { return nil }
+	}
+}
+
+// Serve takes connections from l until Shutdown, which makes it return nil. It closes l.
+func (s *Server) Serve(l net.Listener, c listen.Config) error {
+	defer l.Close()
+	if !s.register(l) {
+		return nil
+	}
+	defer s.unregister(l)
+	o, err := s.guardOptions(c)
+	if err != nil {
+		return err
+	}
+	err = s.machine().Serve(&acceptor{Listener: l, server: s, config: c, guard: o})
+	if s.isStopping() {
+		return nil
+	}
+	return err
+}
+
+// machine is go-smtp without anything that the guard or the frame does itself: no limits, time-outs, TLS or chunks.
+func (s *Server) machine() *smtp.Server {
+	m := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+		return session{c.Conn().(*guard.Conn).Owner().(*conn)}, nil
+	}))
+	m.Domain = s.o.Config.Hostname
+	m.MaxLineLength = 0
+	m.AllowInsecureAuth = true
+	m.EnableSMTPUTF8, m.EnableREQUIRETLS, m.EnableDSN = true, true, true
+	m.ErrorLog = machineLog{s.o.Log}
+	return m
+}
+
+func (s *Server) guardOptions(c listen.Config) (*guard.Options, error) {
+	g := s.o.Config
+	o := &guard.Options{
+		Hostname: g.Hostname, Node: s.o.Node,
+		Implicit: c.Implicit(), RequireTLS: c.TLS == "required",
+		Drain: int64(g.MessageSizeLimit), Errors: g.ErrorLimit, AuthErrors: g.AuthErrorLimit,
+		Command: time.Duration(g.CommandTimeout), Data: time.Duration(g.DataTimeout), Rate: g.DataRate,
+	}
+	o.Complete()
+	if s.o.TLS != nil {
+		o.TLS = s.o.TLS.Server(profile(c.TLSProfile, s.o.Profile))
+	}
+	if o.TLS == nil && c.TLS != "" {
+		return nil, fmt.Errorf("listener %s: tls is %s, but there is no certificate", c.Address, c.TLS)
+	}
+	return o, nil
+}
+
+func profile(name string, def certs.Profile) certs.Profile {
+	switch name {
+	case "port25":
+		return certs.Port25
+	case "submission":
+		return certs.Submission
+	}
+	return def
+}
+
+// machineLog is go-smtp's ErrorLog: what it says after the guard is at most of interest to us.
+type machineLog struct{ log *slog.Logger }
+
+func (l machineLog) Printf(format string, v ...any) {
+	l.log.Debug("go-smtp", "message", fmt.Sprintf(format, v...))
+}
+
+func (l machineLog) Println(v ...any) { l.log.Debug("go-smtp", "message", fmt.Sprint(v...)) }
