@@ -81,16 +81,15 @@ func client(t *testing.T, o Options, servers ...string) *Client {
 
 func TestClientAgainstMockdns(t *testing.T) {
 	t.Parallel()
-	s, err := mockdns.NewServer(map[string]mockdns.Zone{
+	s, err := mockdns.NewServerWithLogger(map[string]mockdns.Zone{
 		"example.test.":           {MX: []net.MX{{Host: "mx.example.test.", Pref: 10}}, TXT: []string{"hello"}},
 		"mx.example.test.":        {A: []string{"192.0.2.1"}, AAAA: []string{"2001:db8::1"}},
 		"broken.test.":            {Err: &net.DNSError{Err: "server failure", IsTemporary: true}},
 		"1.2.0.192.in-addr.arpa.": {PTR: []string{"mx.example.test."}},
-	}, false)
+	}, log.New(io.Discard, "", 0), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Log = log.New(io.Discard, "", 0)
 	t.Cleanup(func() { s.Close() })
 	c := client(t, Options{}, s.LocalAddr().String())
 	for _, q := range []struct{ kind, name, want string }{
