@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"net/netip"
@@ -345,3 +346,20 @@ func eventually(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+// gone wants the connection ended, by close or reset.
+func (p *peer) gone() {
+	p.t.Helper()
+	rest, err := io.ReadAll(p.r)
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		p.t.Fatal("the connection is still there")
+	}
+	if len(rest) > 0 {
+		p.t.Fatalf("more was said: %q", rest)
+	}
+}
+
+// serviceFunc makes sessions of any kind.
+type serviceFunc func() Session
+
+func (f serviceFunc) Connect(context.Context, *mail.Client) (Session, error) { return f(), nil }
