@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+
+package auth
+
+import "strings"
+
+// Owns reports whether a login may send as local@domain, by a table as Postfix's smtpd_sender_login_maps has it: the value
+// of an address, or of its domain as @domain, lists the logins that own it. An address that nobody owns is nobody's.
+//
+// The most specific key decides: the address, then without its extension behind delimiter ("" for none), then @domain.
+func Owns(lookup func(key string) (logins string, found bool), login, local, domain, delimiter string) bool {
+	for _, key := range senderKeys(local, domain, delimiter) {
+		if logins, found := lookup(key); found {
+			return listed(logins, login)
+		}
+	}
+	return false
+}
+
+func senderKeys(local, domain, delimiter string) []string {
+	keys := []string{local + "@" + domain}
+	if i := strings.IndexAny(local, delimiter); i > 0 {
+		keys = append(keys, local[:i]+"@"+domain)
+	}
+	return append(keys, "@"+domain)
+}
+
+// listed looks for a login in a list with commas or blanks between its words.
+func listed(logins, login string) bool {
+	for l := range strings.FieldsFuncSeq(logins, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
+		if strings.EqualFold(l, login) {
+			return true
+		}
+	}
+	return false
+}
