@@ -146,7 +146,7 @@ func (c *Conn) dispatch(v verb, arg []byte) {
 	case verbNoop, verbVrfy:
 		c.hand(v, verbNames[v])
 	case verbAuth:
-		c.hand(v, "AUTH ", string(arg))
+		c.auth(arg)
 	case verbStartTLS:
 		c.startTLS(arg)
 	default:
@@ -193,6 +193,15 @@ func (c *Conn) greet(v verb, arg []byte) {
 	} else {
 		c.hand(v, "HELO ", c.hello)
 	}
+}
+
+// auth begins an exchange. go-smtp would call a missing mechanism a mangled command.
+func (c *Conn) auth(arg []byte) {
+	if len(arg) == 0 {
+		c.refuse(verbAuth, reply.BadSyntax)
+		return
+	}
+	c.hand(verbAuth, "AUTH ", string(arg))
 }
 
 // continueAuth passes on a line of an AUTH exchange, or what cancels it (RFC 4954 4) in place of one that is not clean.
