@@ -38,9 +38,11 @@ interop: peers ## test against Postfix, Dovecot, swaks, Mail::DKIM, OpenDKIM, sy
 bench: build ## beside Postfix in one run; see docs/benchmarks.md
 	BENCH_TOOLS="$(BENCH_TOOLS)" test/bench/run.sh
 
-install: build ## the binary and the unit files
+install: build ## the binary, the unit files and their users
 	install -D -m 755 bin/posthouse $(DESTDIR)$(PREFIX)/bin/posthouse
 	install -D -m 644 -t $(DESTDIR)/etc/systemd/system systemd/*.service systemd/*.socket
+	install -D -m 644 systemd/posthouse.sysusers $(DESTDIR)/usr/lib/sysusers.d/posthouse.conf
+	[ -n "$(DESTDIR)" ] || systemd-sysusers posthouse.conf
 
 clean:
 	rm -rf bin
