@@ -14,7 +14,7 @@ import (
 // wrong checks that a command fails, says why, and says it on standard error alone.
 func wrong(t *testing.T, r result, want ...string) {
 	t.Helper()
-	if r.code == 0 || r.out != "" || !strings.HasPrefix(r.err, "posthouse: error: ") {
+	if r.code == 0 || r.out != "" || !strings.Contains("\n"+r.err, "\nposthouse: error: ") {
 		t.Errorf("code %d, output %q, error %q", r.code, r.out, r.err)
 	}
 	for _, w := range want {

@@ -92,7 +92,7 @@ func rcpt(address, to string) error {
 }
 
 func testSend(t *testing.T, s *stack) {
-	r := posthouse(t, s.dir, "send", "--config", filepath.Join(s.dir, "posthouse.yaml"))
+	r := posthouse(t, s.dir, "send", "--config", filepath.Join(s.dir, "posthouse.yaml"), s.user)
 	if r.code != 0 || !strings.Contains(r.out, "354") || !strings.Contains(r.out, "queued as") {
 		t.Errorf("code %d, output:\n%s%s", r.code, r.out, r.err)
 	}
