@@ -40,8 +40,8 @@ type look struct {
 	modified      int64
 }
 
-// NewWatcher returns a Watcher that looks every interval once Run is called. onError gets what reload functions return;
-// it is called from Run's goroutine.
+// NewWatcher returns a Watcher that looks every interval once Run is called. onError gets what reload functions return,
+// by way of Run or ReloadAll. Neither onError nor a reload function may call the Watcher.
 func NewWatcher(interval time.Duration, onError func(error)) *Watcher {
 	return &Watcher{interval: interval, onError: onError}
 }
