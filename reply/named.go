@@ -48,6 +48,7 @@ var (
 	DNSTrouble      = Reply{Code: 451, Enhanced: "4.4.3", Text: "Name server failure"}
 	NoContact       = Reply{Code: 451, Enhanced: "4.4.1", Text: "No answer from host"}
 	ConnectionLost  = Reply{Code: 451, Enhanced: "4.4.2", Text: "Connection lost"}
+	ProtocolError   = Reply{Code: 451, Enhanced: "4.5.0", Text: "Host does not keep to the protocol"}
 	TLSRequired     = Reply{Code: 454, Enhanced: "4.7.5", Text: "Host does not offer the TLS that is required"}
 	RequireTLSFails = Reply{Code: 550, Enhanced: "5.7.30", Text: "REQUIRETLS support required"}
 	No8BitMIME      = Reply{Code: 554, Enhanced: "5.6.3", Text: "Host does not take 8-bit text, and conversion is not done"}
