@@ -63,7 +63,7 @@ func (q *Queue) load(ctx context.Context, d *destination) error {
 	case err != nil:
 		q.pause(d, pauseError)
 	case dead:
-		q.fillOverdue(d, rows, w)
+		q.fillOverdue(d, rows, len(rows) == n, w)
 	default:
 		q.fillWindow(d, rows, len(rows) == n, w)
 	}
@@ -103,7 +103,7 @@ func (q *Queue) fillWindow(d *destination, rows []Row, full bool, w *watch) {
 }
 
 // fillOverdue takes what a dead destination has waited with for too long. The rest is read when the host is tried again.
-func (q *Queue) fillOverdue(d *destination, rows []Row, w *watch) {
+func (q *Queue) fillOverdue(d *destination, rows []Row, full bool, w *watch) {
 	d.more = true
 	limit := q.o.Now().Add(-q.o.Overdue)
 	for i := range rows {
@@ -119,6 +119,12 @@ func (q *Queue) fillOverdue(d *destination, rows []Row, w *watch) {
 			d.overdue = true
 			return
 		}
+	}
+	switch {
+	case full && len(d.rows) > 0:
+		d.overdue = true
+	case full:
+		d.overdueAt = q.o.Now().Add(pauseBusy)
 	}
 }
 
