@@ -19,15 +19,17 @@ type Conn struct {
 	opt   *Options
 	owner Owner
 
-	mu       sync.Mutex // guards the next three
+	mu       sync.Mutex // guards the next four
 	conn     net.Conn   // TLS after STARTTLS
+	armed    time.Time  // its read deadline
 	stopping bool
 	waiting  bool // in a read that Stop may interrupt
 
 	in   input
-	out  []byte // replies not yet sent; nil while idle
-	next []byte // what go-smtp has still to read of the line it was given
-	line []byte // where next is built
+	out  []byte    // replies not yet sent; nil while idle
+	sent time.Time // the write deadline
+	next []byte    // what go-smtp has still to read of the line it was given
+	line []byte    // where next is built
 
 	started, closed bool
 	dead            error // sticky: what ended the reading

@@ -150,7 +150,8 @@ func (c *Conn) fill(deadline time.Time, interruptible bool) error {
 	return err
 }
 
-// arm sets the deadline, unless the client is to be sent away instead.
+// arm sets the deadline, unless the client is to be sent away instead. Setting one costs a lock and a timer: one that
+// stands and ends at most slack too early is good enough.
 func (c *Conn) arm(deadline time.Time, interruptible bool) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -158,7 +159,11 @@ func (c *Conn) arm(deadline time.Time, interruptible bool) bool {
 		return false
 	}
 	c.waiting = interruptible
-	return c.conn.SetReadDeadline(deadline) == nil || !c.stopping
+	if early := deadline.Sub(c.armed); early < 0 || early > c.opt.slack {
+		_ = c.conn.SetReadDeadline(deadline) // a connection without deadlines is a closed one, and Read says so
+		c.armed = deadline
+	}
+	return true
 }
 
 func (c *Conn) disarm() (stopped bool) {

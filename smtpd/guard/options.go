@@ -31,6 +31,8 @@ type Options struct {
 	Handshake time.Duration // PROXY header and TLS handshake, each [30s]
 	Data      time.Duration // between two blocks of text, and head start for Rate [3m]
 	Rate      int           // octets a second that text must average after that [500]
+
+	slack time.Duration // by which a deadline may be early
 }
 
 // Complete sets what is zero to its default.
@@ -45,6 +47,7 @@ func (o *Options) Complete() {
 	setDefault(&o.Handshake, 30*time.Second)
 	setDefault(&o.Data, 3*time.Minute)
 	setDefault(&o.Rate, 500)
+	o.slack = min(o.Command, o.Data) / 16
 }
 
 // node is what follows our name.

@@ -61,7 +61,10 @@ func (c *Conn) flush() error {
 	b := c.out
 	c.out = nil
 	defer releasePage(b)
-	_ = c.conn.SetWriteDeadline(time.Now().Add(c.opt.Command)) // a connection without deadlines is a closed one, and Write says so
+	if deadline := time.Now().Add(c.opt.Command); deadline.Sub(c.sent) > c.opt.slack {
+		_ = c.conn.SetWriteDeadline(deadline)
+		c.sent = deadline
+	}
 	if _, err := c.conn.Write(b); err != nil {
 		c.mute = true
 		c.end(err)

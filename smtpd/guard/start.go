@@ -40,10 +40,11 @@ func (c *Conn) vanish(what Event, cause error) {
 	c.end(net.ErrClosed)
 }
 
+// swap goes on with another connection, on which no deadline of ours stands.
 func (c *Conn) swap(conn net.Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.conn = conn
+	c.conn, c.armed, c.sent = conn, time.Time{}, time.Time{}
 }
 
 // startTLS is RFC 3207 4. Commands that came in the clear behind it are an injection, a failed handshake is the end, and

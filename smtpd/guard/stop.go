@@ -15,7 +15,8 @@ func (c *Conn) Stop() {
 	defer c.mu.Unlock()
 	c.stopping = true
 	if c.waiting {
-		_ = c.conn.SetReadDeadline(time.Unix(1, 0))
+		c.armed = time.Unix(1, 0)
+		_ = c.conn.SetReadDeadline(c.armed)
 	}
 }
 
