@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"posthouse/config"
+	"posthouse/queue"
 	"posthouse/table"
 )
 
@@ -58,6 +59,14 @@ func DefaultRetry() Retry {
 		Lifetime:     config.Duration(5 * 24 * time.Hour),
 		DelayWarning: config.Duration(4 * time.Hour),
 	}
+}
+
+// Queue completes the options of the queue that a Manager with this Config works on.
+func (c *Config) Queue(o queue.Options) queue.Options {
+	o.Concurrency = c.DestinationConcurrencyLimit
+	o.MaxBackoff = time.Duration(c.Retry.Maximum)
+	o.Overdue = c.Retry.Overdue()
+	return o
 }
 
 // Validate checks each value, and names what is understood and not acted upon yet.

@@ -12,32 +12,47 @@ import (
 
 	"posthouse/internal/admin"
 	"posthouse/mail"
+	"posthouse/queue"
 )
 
-// The verbs of the control socket.
+// The verbs of the control socket: arguments -> answers.
 const (
 	VerbList    = "queue.list"    // Filter -> Item...
-	VerbShow    = "queue.show"    // Filter with ids -> Detail...
-	VerbRetry   = "queue.retry"   // Filter -> Item... as they are now; held ones only if named by id or by state
-	VerbHold    = "queue.hold"    // Filter -> Item...
-	VerbRelease = "queue.release" // Filter -> Item...
-	VerbDelete  = "queue.delete"  // Filter -> Item...: nobody is told
-	VerbBounce  = "queue.bounce"  // Filter -> Item...: the sender is told
+	VerbShow    = "queue.show"    // Filter -> Detail...
+	VerbRetry   = "queue.retry"   // Filter -> Acted: held ones excepted
+	VerbHold    = "queue.hold"    // Filter -> Acted
+	VerbRelease = "queue.release" // Filter -> Acted
+	VerbDelete  = "queue.delete"  // Filter -> Acted: nobody is told
+	VerbBounce  = "queue.bounce"  // Filter -> Acted: the sender is told
 	VerbExport  = "queue.export"  // Transfer -> Moved...
 	VerbImport  = "queue.import"  // Transfer -> Moved...
 	VerbUpgrade = "queue.upgrade" // nothing -> nothing
 )
 
-// Control is the handlers of the `queue` commands. They work over a stopped store as well: see Stopped.
+// Acted counts recipients: Now were changed, Later are being tried at this moment and follow when their attempt ends, unless
+// it delivers them.
+type Acted struct {
+	Now   int `json:"now"`
+	Later int `json:"later"`
+}
+
+// Detail is one message, as `queue show` has it.
+type Detail struct {
+	Items    []Item         `json:"items"`
+	Envelope *mail.Envelope `json:"envelope"`
+	Header   string         `json:"header"`
+}
+
+// Control is the handlers of the `queue` commands.
 func (m *Manager) Control() map[string]admin.Handler {
 	return map[string]admin.Handler{
-		VerbList:    m.filtered(false, m.list),
-		VerbShow:    m.filtered(true, m.show),
-		VerbRetry:   m.filtered(true, m.retry),
-		VerbHold:    m.filtered(true, m.hold),
-		VerbRelease: m.filtered(true, m.release),
-		VerbDelete:  m.filtered(true, m.remove),
-		VerbBounce:  m.filtered(true, m.bounce),
+		VerbList:    filtered(m.list),
+		VerbShow:    filtered(m.show),
+		VerbRetry:   acting(m.Queue.Retry),
+		VerbHold:    acting(m.Queue.Hold),
+		VerbRelease: acting(m.Queue.Release),
+		VerbDelete:  acting(m.Queue.Delete),
+		VerbBounce:  acting(m.bounce),
 		VerbExport:  m.export,
 		VerbImport:  m.bring,
 		VerbUpgrade: m.upgrade,
@@ -47,18 +62,30 @@ func (m *Manager) Control() map[string]admin.Handler {
 // replier sends one line of the answer.
 type replier = func(v any) error
 
-// filtered decodes and checks the Filter of a command. strict asks for a filter that is not empty.
-func (m *Manager) filtered(strict bool, do func(context.Context, Filter, replier) error) admin.Handler {
+// filtered decodes and checks the Filter of a command.
+func filtered(do func(context.Context, queue.Filter, replier) error) admin.Handler {
 	return func(ctx context.Context, args json.RawMessage, reply func(any) error) error {
 		var f Filter
 		if err := decode(args, &f); err != nil {
 			return err
 		}
-		if err := f.check(strict); err != nil {
+		chosen, err := f.chooses()
+		if err != nil {
 			return err
 		}
-		return do(ctx, f, reply)
+		return do(ctx, chosen, reply)
 	}
+}
+
+// acting is for the commands that change the queue; the queue refuses an empty filter itself.
+func acting(do func(context.Context, queue.Filter) (queue.Acted, error)) admin.Handler {
+	return filtered(func(ctx context.Context, f queue.Filter, say replier) error {
+		done, err := do(ctx, f)
+		if err != nil {
+			return err
+		}
+		return say(Acted{Now: done.Now, Later: done.Later})
+	})
 }
 
 // decode is strict, so that a filter which a newer command knows is not passed over by an older service.
@@ -74,35 +101,45 @@ func decode(args json.RawMessage, into any) error {
 	return nil
 }
 
-func (m *Manager) list(ctx context.Context, f Filter, reply replier) error {
-	return m.find(ctx, f, func(x found) error { return replyItems(x, reply) })
-}
-
-func replyItems(x found, reply replier) error {
-	for _, it := range items(x) {
-		if err := reply(it); err != nil {
+// list goes past a record that cannot be read, and says so in its place.
+func (m *Manager) list(ctx context.Context, f queue.Filter, say replier) error {
+	for x, err := range m.Queue.List(ctx, f) {
+		if err != nil && (x.Row.ID == "" || ctx.Err() != nil) {
+			return err
+		}
+		if err := say(item(x, err)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// Detail is one message, as `queue show` has it.
-type Detail struct {
-	Items    []Item         `json:"items"`
-	Envelope *mail.Envelope `json:"envelope"`
-	Header   string         `json:"header"`
+func (m *Manager) show(ctx context.Context, f queue.Filter, say replier) error {
+	found := false
+	for x, err := range m.messages(ctx, f) {
+		if err != nil {
+			return err
+		}
+		env, msg, err := m.Queue.Load(ctx, x.id)
+		if err != nil {
+			return fmt.Errorf("%s cannot be read: %w", x.id, err)
+		}
+		d := Detail{Envelope: env, Header: strings.ReplaceAll(msg.Header.String(), "\r\n", "\n")}
+		for _, it := range x.items {
+			d.Items = append(d.Items, item(it, nil))
+		}
+		if err := say(d); err != nil {
+			return err
+		}
+		found = true
+	}
+	if !found {
+		return errNoMatch
+	}
+	return nil
 }
 
-func (m *Manager) show(ctx context.Context, f Filter, reply replier) error {
-	return m.find(ctx, f, func(x found) error {
-		if x.env == nil {
-			return fmt.Errorf("%s cannot be read: %w", x.id, x.err)
-		}
-		header := strings.ReplaceAll(x.msg.Header.String(), "\r\n", "\n")
-		return reply(Detail{Items: items(x), Envelope: x.env, Header: header})
-	})
-}
+var errNoMatch = errors.New("no such message in the queue")
 
 // errNoUpgrade is for stores whose format has no second version.
 var errNoUpgrade = errors.New("this store has nothing to upgrade")

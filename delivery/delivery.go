@@ -10,17 +10,17 @@
 //
 // Retry times are Postfix's: the next wait is the message's age, within bounds (RFC 5321 4.5.4.1). A message is given up
 // only after an attempt. A destination that is dead as a whole is left alone for its other mail too, and an attempt at it
-// counts for all of that mail; sweep.go brings the delay warnings and bounces that become due by this.
+// counts for all of that mail: what waits for long comes as a suspended claim, whose age is judged and which is not tried.
 //
 // No report is sent to <> (RFC 5321 6.1), nor to the sender of mail that failed SPF or DMARC on arrival: he may be forged.
 //
-// How to reach a host is relay's, what a report looks like is dsn's, what is on disk is queue's. The commands of
-// `posthouse queue` are here as well (control.go), over the running queue or over a store that is not in use.
+// How to reach a host is relay's, what a report looks like is dsn's, who is next and what is on disk is queue's. The
+// commands of `posthouse queue` are here as well (control.go). They need no Run: over a Queue that nobody claims from they
+// work on the store of a stopped service.
 package delivery
 
 import (
 	"context"
-	"iter"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -31,27 +31,12 @@ import (
 	"posthouse/queue"
 )
 
-// Queue is what delivery asks of *queue.Queue.
-type Queue interface {
-	Claim(ctx context.Context) (*queue.Claim, error)
-	// Take claims the rows of a message in one destination out of turn, due or not, held or not. It waits for an attempt
-	// that is under way. fs.ErrNotExist if there is no such row.
-	Take(ctx context.Context, id mail.ID, destination string) (*queue.Claim, error)
-	Load(ctx context.Context, id mail.ID) (*mail.Envelope, *mail.Message, error)
-	Rows(ctx context.Context, from mail.ID) iter.Seq2[queue.Row, error]
-	Settle(ctx context.Context, c *queue.Claim, s queue.Settlement) error
-	Abandon(c *queue.Claim)
-	Add(ctx context.Context, e queue.Entry) error
-}
-
-// Options of a Manager. Queue, Route, Destination, Hostname and Log are required.
+// Options of a Manager. Queue, Route, Hostname and Log are required.
 type Options struct {
-	Queue Queue
+	Queue *queue.Queue // made with Config.Queue
 	// Route is who carries mail of this envelope to that destination; its Recipients are those of the claim. It does no
 	// I/O. Answer makes one that says the same to all; nil is a fault of the configuration and defers.
 	Route func(env *mail.Envelope, destination string) mail.Carrier
-	// Destination is Queue's own function, for the reports that delivery adds.
-	Destination func(mail.Path) string
 	// Expand says who gets a report to that sender, nil: he himself. For smtp-in, where he may be an alias of ours.
 	Expand func(mail.Recipient) []mail.Recipient
 
@@ -72,7 +57,6 @@ type Manager struct {
 	Options
 	hops    *hops
 	metrics *metrics
-	overdue chan struct{} // wakes the sweep
 }
 
 // New makes a Manager; Run starts it.
@@ -86,8 +70,7 @@ func New(o Options) *Manager {
 	if o.Config.Retry == (Retry{}) {
 		o.Config.Retry = DefaultRetry()
 	}
-	hops := newHops(o.Config.Retry, o.Now)
-	return &Manager{Options: o, hops: hops, metrics: newMetrics(o.Registry, o.Service, hops.count), overdue: make(chan struct{}, 1)}
+	return &Manager{Options: o, hops: newHops(o.Config.Retry, o.Now), metrics: newMetrics(o.Registry, o.Service, o.Queue)}
 }
 
 // Answer is a Carrier that gives every recipient the same result, for routes that lead nowhere.

@@ -33,7 +33,7 @@ func path(t testing.TB, s string) mail.Path {
 type lab struct {
 	*Manager
 	t     *testing.T
-	queue *memory
+	store *memory
 	log   *lines
 	stop  context.CancelFunc
 	hard  context.CancelFunc
@@ -67,19 +67,24 @@ func (c carrier) Carry(ctx context.Context, env *mail.Envelope, _ *mail.Message)
 
 func newLab(t *testing.T, c carrier, edit ...func(*Options)) *lab {
 	t.Helper()
-	l := &lab{t: t, queue: newMemory(), log: &lines{}, done: make(chan error, 1)}
+	l := &lab{t: t, store: newMemory(), log: &lines{}, done: make(chan error, 1)}
 	o := Options{
-		Queue:       l.queue,
-		Route:       func(*mail.Envelope, string) mail.Carrier { return c },
-		Destination: byDomain,
-		Service:     "smtp-in",
-		Hostname:    "mx.ours.test",
-		Random:      func() float64 { return 0 },
-		Log:         slog.New(slog.NewTextHandler(l.log, nil)),
+		Route:    func(*mail.Envelope, string) mail.Carrier { return c },
+		Service:  "smtp-in",
+		Hostname: "mx.ours.test",
+		Random:   func() float64 { return 0 },
+		Log:      slog.New(slog.NewTextHandler(l.log, nil)),
 	}
+	o.Config.SetDefaults()
 	for _, f := range edit {
 		f(&o)
 	}
+	q, err := queue.New(t.Context(), o.Config.Queue(queue.Options{Store: l.store, Destination: mail.Path.Domain}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(q.Close)
+	o.Queue = q
 	l.Manager = New(o)
 	return l
 }
@@ -118,12 +123,8 @@ func (l *lab) queueUp(env *mail.Envelope) *mail.Envelope {
 	}
 	env.Arrived = time.Now()
 	env.ID = mail.NewID(env.Arrived)
-	e := queue.Entry{Envelope: env, Message: msg}
-	for n, r := range env.Recipients {
-		e.Rows = append(e.Rows, queue.Row{ID: env.ID, N: n, Destination: byDomain(r.To), Due: env.Arrived, Held: env.Hold != ""})
-	}
-	if err := l.queue.Add(l.t.Context(), e); err != nil {
-		l.t.Fatal(err)
+	if out := l.Queue.Carry(l.t.Context(), env, msg); out.Err() != nil {
+		l.t.Fatal(out.Err())
 	}
 	return env
 }
@@ -145,15 +146,15 @@ func TestOutcomeOfEachRecipientIsSettled(t *testing.T) {
 		l := newLab(t, func(_ context.Context, env *mail.Envelope) mail.Outcome {
 			out := mail.Outcome{}
 			for _, r := range env.Recipients {
-				out = append(out, map[string]mail.Result{"good": good, "gone": gone, "busy": busy}[r.To.Local()])
+				out = append(out, map[string]mail.Result{"good": good, "gone": gone, "busy": busy, "a": good}[r.To.Local()])
 			}
 			return out
 		})
 		env := l.send("a@from.test", "good@there.test", "busy@there.test", "gone@there.test", "good@else.test")
 		l.start()
 		synctest.Wait()
-		left := l.queue.left()
-		if len(left) < 1 || left[0].N != 1 || left[0].ID != env.ID || left[0].Attempts != 1 || left[0].Last.Reply.Code != 451 {
+		left := l.store.left()
+		if len(left) != 1 || left[0].N != 1 || left[0].ID != env.ID || left[0].Attempts != 1 || left[0].Last.Reply.Code != 451 {
 			t.Errorf("left: %+v", left)
 		}
 		if want := time.Now().Add(5 * time.Minute); !left[0].Due.Equal(want) {
@@ -165,7 +166,7 @@ func TestOutcomeOfEachRecipientIsSettled(t *testing.T) {
 		for _, want := range []string{
 			"id=" + string(env.ID) + " from=a@from.test to=good@there.test status=sent dsn=2.0.0 relay=mx.there.test[192.0.2.1]:25 tls=TLSv1.3 delay=0",
 			"to=busy@there.test status=deferred dsn=4.3.0",
-			"to=gone@there.test status=deferred dsn=5.1.1",
+			"to=gone@there.test status=failed dsn=5.1.1",
 			"to=good@else.test status=sent",
 		} {
 			if !strings.Contains(l.log.String(), want) {
@@ -253,7 +254,7 @@ func TestCarriersThatMisbehaveCostARetryOnly(t *testing.T) {
 				l.send("a@from.test", "b@there.test")
 				l.start()
 				synctest.Wait()
-				left := l.queue.left()
+				left := l.store.left()
 				if err := l.end(); err != nil {
 					t.Fatal(err)
 				}
@@ -273,7 +274,7 @@ func TestCutOffLeavesTheRowAsItWas(t *testing.T) {
 			return mail.All(len(env.Recipients), mail.Result{Status: mail.Unknown})
 		})
 		l.send("a@from.test", "b@there.test")
-		before := l.queue.left()[0]
+		before := l.store.left()[0]
 		l.start()
 		synctest.Wait()
 		l.stop()
@@ -287,7 +288,7 @@ func TestCutOffLeavesTheRowAsItWas(t *testing.T) {
 		if err := <-l.done; err != nil {
 			t.Error(err)
 		}
-		if got := l.queue.left()[0]; got != before {
+		if got := l.store.left()[0]; got != before {
 			t.Errorf("row changed: %+v", got)
 		}
 	})
@@ -311,7 +312,7 @@ func TestStopEndsClaimingAndLetsAttemptsFinish(t *testing.T) {
 		if err := <-l.done; err != nil {
 			t.Error(err)
 		}
-		if left := l.queue.left(); attempts != 1 || len(left) != 1 {
+		if left := l.store.left(); attempts != 1 || len(left) != 1 {
 			t.Errorf("%d attempts, left %+v", attempts, left)
 		}
 	})
@@ -321,8 +322,8 @@ func TestBrokenStoreEndsTheRun(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, always(good))
-		l.queue.broken = fmt.Errorf("sync failed")
 		env := l.send("a@from.test", "b@there.test")
+		l.store.broken = fmt.Errorf("sync failed")
 		l.start()
 		err := <-l.done
 		if err == nil || err.Error() != "settling "+string(env.ID)+": sync failed" {
@@ -339,11 +340,11 @@ func TestUnreadableMessageHoldsUpNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLab(t, always(good))
 		bad := l.send("a@from.test", "b@there.test")
-		l.queue.mails[bad.ID] = queue.Entry{Envelope: bad}
+		l.store.damaged[bad.ID] = true
 		l.send("a@from.test", "c@there.test")
 		l.start()
 		synctest.Wait()
-		left := l.queue.left()
+		left := l.store.left()
 		if err := l.end(); err != nil {
 			t.Fatal(err)
 		}

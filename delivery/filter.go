@@ -5,86 +5,82 @@ package delivery
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
-	"strings"
+
+	"context"
 
 	"posthouse/mail"
 	"posthouse/queue"
 )
 
-// States of a recipient as an operator sees them. One that is being attempted is still what it was before.
-const (
-	Queued   = "queued" // not tried yet
-	Deferred = "deferred"
-	Held     = "held"
-)
-
-// Filter chooses recipients; what is set must all match. An empty one without All matches nothing in commands that change
-// the queue.
+// Filter chooses recipients; what is set must all match. An empty one without All is refused where the queue is changed.
 type Filter struct {
 	IDs       []mail.ID `json:"ids,omitempty"`
-	Sender    string    `json:"sender,omitempty"`    // address; "<>" for the null sender
-	Recipient string    `json:"recipient,omitempty"` // address, as delivered or as given
+	Sender    string    `json:"sender,omitempty"`    // address, "@domain", or "<>" for the null sender
+	Recipient string    `json:"recipient,omitempty"` // address, as delivered
 	Domain    string    `json:"domain,omitempty"`    // of the recipient as delivered
-	State     string    `json:"state,omitempty"`     // Queued, Deferred, Held
+	State     string    `json:"state,omitempty"`     // active, due, deferred, held
 	All       bool      `json:"all,omitempty"`
 }
 
-// errNoFilter asks for intent.
-var errNoFilter = errors.New("say which: ids, --sender, --recipient, --domain, --state or --all")
+func states() []string {
+	return []string{string(queue.Active), string(queue.Due), string(queue.Deferred), string(queue.Held)}
+}
 
-// check refuses what can only be a mistake.
-func (f Filter) check(changes bool) error {
-	if f.State != "" && !slices.Contains([]string{Queued, Deferred, Held}, f.State) {
-		return fmt.Errorf("unknown state %q: one of %s, %s, %s", f.State, Queued, Deferred, Held)
-	}
-	empty := len(f.IDs) == 0 && f.Sender == "" && f.Recipient == "" && f.Domain == "" && f.State == ""
+// chooses is the queue's filter, once this one makes sense.
+func (f Filter) chooses() (queue.Filter, error) {
+	q := queue.Filter{All: f.All, IDs: f.IDs, Sender: f.Sender, Recipient: f.Recipient, State: queue.State(f.State)}
+	narrow := len(f.IDs) > 0 || f.Sender != "" || f.Recipient != "" || f.Domain != "" || f.State != ""
 	switch {
-	case changes && empty && !f.All:
-		return errNoFilter
-	case f.All && !empty:
-		return errors.New("--all goes with no other filter")
+	case f.State != "" && !slices.Contains(states(), f.State):
+		return q, fmt.Errorf("unknown state %q: one of %v", f.State, states())
+	case f.All && narrow:
+		return q, errors.New("--all goes with no other filter")
+	case f.Domain != "" && f.Recipient != "":
+		return q, errors.New("--recipient goes without --domain")
 	}
-	return nil
+	for _, id := range f.IDs {
+		if !id.Valid() {
+			return q, fmt.Errorf("%q is not a queue id", id)
+		}
+	}
+	if f.Domain != "" {
+		domain, err := mail.ParseDomain(f.Domain)
+		if err != nil {
+			return q, fmt.Errorf("--domain: %w", err)
+		}
+		q.Recipient = "@" + domain
+	}
+	return q, nil
 }
 
-// needsEnvelope reports that rows alone do not tell.
-func (f Filter) needsEnvelope() bool { return f.Sender != "" || f.Recipient != "" || f.Domain != "" }
-
-// matches judges one row. env is nil if the message cannot be read: then it matches only what rows tell.
-func (f Filter) matches(env *mail.Envelope, row queue.Row) bool {
-	if f.State != "" && f.State != stateOf(row) {
-		return false
-	}
-	if !f.needsEnvelope() {
-		return true
-	}
-	if env == nil || row.N < 0 || row.N >= len(env.Recipients) {
-		return false
-	}
-	to := env.Recipients[row.N]
-	return matchesSender(f.Sender, env.From) &&
-		(f.Recipient == "" || same(f.Recipient, to.To) || same(f.Recipient, to.Given)) &&
-		(f.Domain == "" || strings.EqualFold(f.Domain, to.To.Domain()))
+// listed is one message with those of its recipients that match.
+type listed struct {
+	id    mail.ID
+	items []queue.Item
+	err   error // why its envelope cannot be read
 }
 
-func matchesSender(want string, from mail.Path) bool {
-	if want == "<>" {
-		return from.IsNull()
+// messages groups what the queue lists by message. An error is final.
+func (m *Manager) messages(ctx context.Context, f queue.Filter) iter.Seq2[listed, error] {
+	return func(yield func(listed, error) bool) {
+		var x listed
+		for it, err := range m.Queue.List(ctx, f) {
+			if err != nil && (it.Row.ID == "" || ctx.Err() != nil) {
+				yield(x, err)
+				return
+			}
+			if len(x.items) > 0 && x.id != it.Row.ID {
+				if !yield(x, nil) {
+					return
+				}
+				x = listed{}
+			}
+			x.id, x.err, x.items = it.Row.ID, err, append(x.items, it)
+		}
+		if len(x.items) > 0 {
+			yield(x, nil)
+		}
 	}
-	return want == "" || same(want, from)
-}
-
-func same(want string, p mail.Path) bool {
-	return strings.EqualFold(strings.Trim(want, "<>"), p.String())
-}
-
-func stateOf(row queue.Row) string {
-	switch {
-	case row.Held:
-		return Held
-	case row.Attempts > 0:
-		return Deferred
-	}
-	return Queued
 }

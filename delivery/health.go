@@ -12,9 +12,9 @@ import (
 // hop is what is known of a destination that could not be reached.
 type hop struct {
 	failures int         // rounds in a row
-	found    time.Time   // when the last attempt ended that found it dead: that attempt counts for all its mail
+	found    time.Time   // when the last attempt ended that found it dead
 	until    time.Time   // it is left alone until then
-	last     mail.Result // what that attempt saw
+	last     mail.Result // what that attempt saw: it counts for all the mail there
 }
 
 // hops is the destinations that are dead, in memory alone: after a restart they are asked again. It has one entry a
@@ -76,9 +76,10 @@ func (h *hops) get(destination string) (hop, bool) {
 	return d, ok
 }
 
-// count is for the metric.
-func (h *hops) count() int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.dead)
+// deadUntil is what a settlement has to say of a destination that it learned nothing about.
+func (h *hops) deadUntil(destination string) time.Time {
+	if d, dead := h.get(destination); dead && h.now().Before(d.until) {
+		return d.until
+	}
+	return time.Time{}
 }

@@ -60,24 +60,56 @@ func (m *Manager) judge(env *mail.Envelope, row queue.Row, r mail.Result, cutOff
 	if r.Reply.Code == 0 {
 		v.result.Reply = reply.LocalError.Because(errNoResult)
 	}
-	now := m.Now()
 	v.row.Attempts++
-	v.row.Last = v.result
-	v.row.Due = m.Config.Retry.next(env.Arrived, now, m.Random())
-	m.age(env, &v, now)
+	m.age(env, &v)
 	return v
 }
 
-// age judges a row that was not delivered by the attempt at that time: it may be too old, or its warning due.
-func (m *Manager) age(env *mail.Envelope, v *verdict, attempt time.Time) {
+// age judges a row that is not delivered now: it may be too old, or its warning due.
+func (m *Manager) age(env *mail.Envelope, v *verdict) {
+	now, retry := m.Now(), m.Config.Retry
 	v.fate = deferred
+	v.row.Last = v.result
+	v.row.Due = retry.next(env.Arrived, now, m.Random())
 	switch {
-	case m.Config.Retry.expired(env.Arrived, attempt):
+	case retry.expired(env.Arrived, now):
 		v.fate = expired
-	case !v.row.Delayed && m.Config.Retry.late(env.Arrived, attempt):
+	case !v.row.Delayed && retry.late(env.Arrived, now):
 		v.warn = true
 		v.row.Delayed = true
 	}
+	if v.result.HopDead {
+		v.row.Due = earlier(v.row.Due, retry.judgedAt(env.Arrived, v.row.Delayed))
+	}
+}
+
+// judgeUntried judges the age of a row whose destination is dead, by the attempt that found it so. A time that has not
+// helped before is not set again: the claim would come back at once.
+func (m *Manager) judgeUntried(env *mail.Envelope, row queue.Row) verdict {
+	v := verdict{row: row, result: row.Last}
+	if d, dead := m.hops.get(row.Destination); dead {
+		v.result = d.last
+	}
+	if v.result.Reply.Code == 0 {
+		v.result = mail.Result{Status: mail.Deferred, Reply: reply.NoContact, HopDead: true}
+	}
+	m.age(env, &v)
+	if v.row.Due.Equal(row.Due) {
+		v.row.Due = m.Config.Retry.next(env.Arrived, m.Now(), m.Random())
+	}
+	return v
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// judgeReturned gives a row up because an operator wants it.
+func judgeReturned(row queue.Row) verdict {
+	return verdict{fate: failed, row: row, result: mail.Result{Status: mail.Failed, Reply: reply.BouncedByHand}}
 }
 
 // judgeHop weighs what an attempt says of the destination as a whole. It returns until when to leave it alone, zero if
@@ -95,8 +127,7 @@ func (m *Manager) judgeHop(destination string, began time.Time, results []mail.R
 		}
 	}
 	if dead != nil {
-		defer m.wakeSweep()
 		return m.hops.failed(destination, began, *dead)
 	}
-	return m.deadUntil(destination)
+	return m.hops.deadUntil(destination)
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"posthouse/queue"
 )
 
 // metrics have no label whose values a stranger chooses.
@@ -17,7 +19,7 @@ type metrics struct {
 	active     prometheus.Gauge
 }
 
-func newMetrics(r prometheus.Registerer, service string, dead func() int) *metrics {
+func newMetrics(r prometheus.Registerer, service string, q *queue.Queue) *metrics {
 	subsystem := strings.ReplaceAll(service, "-", "_")
 	counter := func(name, help, label string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "posthouse", Subsystem: subsystem, Name: name, Help: help}, []string{label})
@@ -35,9 +37,13 @@ func newMetrics(r prometheus.Registerer, service string, dead func() int) *metri
 	if r == nil {
 		return m
 	}
+	gauge := func(name, help string, value func(queue.Stats) int) prometheus.Collector {
+		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "posthouse", Subsystem: subsystem, Name: name, Help: help},
+			func() float64 { return float64(value(q.Stats())) })
+	}
 	r.MustRegister(m.outcomes, m.reports, m.suppressed, m.delay, m.active,
-		prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "posthouse", Subsystem: subsystem,
-			Name: "delivery_dead_destinations", Help: "Destinations that could not be reached and are left alone."},
-			func() float64 { return float64(dead()) }))
+		gauge("queue_claims", "Claims under way.", func(s queue.Stats) int { return s.Claims }),
+		gauge("queue_destinations", "Destinations with mail that is not held.", func(s queue.Stats) int { return s.Destinations }),
+		gauge("queue_dead_destinations", "Destinations that are left alone because their host is dead.", func(s queue.Stats) int { return s.BackedOff }))
 	return m
 }

@@ -3,15 +3,17 @@
 package delivery
 
 import (
-	"errors"
+	"fmt"
+	"time"
 
+	"posthouse/dsn"
 	"posthouse/mail"
 	"posthouse/queue"
 )
 
 // report is one DSN ready to be queued.
 type report struct {
-	kind  string
+	kind  dsn.Kind
 	entry queue.Entry
 }
 
@@ -22,16 +24,100 @@ func entries(reports []report) (out []queue.Entry) {
 	return out
 }
 
-var errNoReports = errors.New("reports are not made yet")
-
-// reports refuses what asks for one, so that no failure goes untold.
-func (m *Manager) reports(env *mail.Envelope, _ *mail.Message, verdicts []verdict) ([]report, error) {
-	for _, v := range verdicts {
-		if (v.fate == failed || v.fate == expired || v.warn) && !env.From.IsNull() {
-			return nil, errNoReports
+// reports makes what the sender is to be told, one report of each kind at most, or says in the log why nothing is.
+func (m *Manager) reports(env *mail.Envelope, msg *mail.Message, verdicts []verdict) (out []report, err error) {
+	for _, kind := range []dsn.Kind{dsn.Failure, dsn.Delay, dsn.Success} {
+		about := concerned(kind, env, verdicts)
+		if len(about) == 0 || m.suppressed(kind, env, about) {
+			continue
 		}
+		r, err := m.report(kind, env, msg, about)
+		if err != nil {
+			return nil, fmt.Errorf("%s report: %w", kind, err)
+		}
+		out = append(out, r)
 	}
-	return nil, nil
+	return out, nil
 }
 
-func (m *Manager) noteReports(*mail.Envelope, []report) {}
+// concerned is the recipients that this kind is about and who want it.
+func concerned(kind dsn.Kind, env *mail.Envelope, verdicts []verdict) (out []dsn.Recipient) {
+	for _, v := range verdicts {
+		n := v.row.N
+		if n < 0 || n >= len(env.Recipients) || !calls(kind, v) || !dsn.Asks(kind, env.Recipients[n].Notify) {
+			continue
+		}
+		out = append(out, dsn.Recipient{Recipient: env.Recipients[n], Result: v.result})
+	}
+	return out
+}
+
+// calls reports that a verdict calls for that kind of report.
+func calls(kind dsn.Kind, v verdict) bool {
+	switch v.fate {
+	case failed, expired:
+		return kind == dsn.Failure
+	case deferred:
+		return kind == dsn.Delay && v.warn
+	case sent:
+		of, ok := dsn.OfResult(v.result)
+		return ok && of == kind
+	}
+	return false
+}
+
+// Why a report is not sent, for log and metric.
+const (
+	whyNull            = "null_sender"     // a bounce of a bounce
+	whyUnauthenticated = "unauthenticated" // SPF or DMARC failed: the sender is somebody else, most likely
+)
+
+// suppressed reports that nobody may be told. That mail ends here unseen, so it is logged.
+func (m *Manager) suppressed(kind dsn.Kind, env *mail.Envelope, about []dsn.Recipient) bool {
+	why := ""
+	switch {
+	case env.From.IsNull():
+		why = whyNull
+	case env.Unauthenticated && !m.Config.BounceUnauthenticated:
+		why = whyUnauthenticated
+	default:
+		return false
+	}
+	m.metrics.suppressed.WithLabelValues(why).Add(float64(len(about)))
+	if kind == dsn.Failure {
+		for _, to := range about {
+			m.Log.Warn("undeliverable, and the sender is not told", "id", env.ID, "from", env.From, "to", to.To,
+				"reason", why, "reply", to.Result.Reply.Error())
+		}
+	}
+	return true
+}
+
+// report makes one. It never panics: what a stranger's message does to the writer of reports must not end the service.
+func (m *Manager) report(kind dsn.Kind, env *mail.Envelope, msg *mail.Message, about []dsn.Recipient) (r report, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v", p)
+		}
+	}()
+	e, body, err := dsn.Report(dsn.Input{
+		Kind: kind, Envelope: env, Message: msg, Recipients: about, Hostname: m.Hostname, Now: m.Now(),
+		RetryUntil: env.Arrived.Add(time.Duration(m.Config.Retry.Lifetime)),
+	})
+	if err != nil {
+		return report{}, err
+	}
+	if m.Expand != nil {
+		if to := m.Expand(e.Recipients[0]); len(to) > 0 {
+			e.Recipients = to
+		}
+	}
+	return report{kind, queue.Entry{Envelope: e, Message: body}}, nil
+}
+
+func (m *Manager) noteReports(env *mail.Envelope, reports []report) {
+	for _, r := range reports {
+		m.metrics.reports.WithLabelValues(r.kind.String()).Inc()
+		m.Log.Info("report to the sender", "id", env.ID, "kind", r.kind.String(), "report", r.entry.Envelope.ID, "to", env.From)
+	}
+}

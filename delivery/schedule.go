@@ -36,3 +36,22 @@ func (r Retry) expired(arrived, attempt time.Time) bool {
 func (r Retry) late(arrived, attempt time.Time) bool {
 	return r.DelayWarning > 0 && attempt.Sub(arrived) >= time.Duration(r.DelayWarning)
 }
+
+// judgedAt is a Due by which the queue brings a row of a dead destination, as suspended, just when its warning or its
+// end comes.
+func (r Retry) judgedAt(arrived time.Time, warned bool) time.Time {
+	wait := time.Duration(r.Lifetime)
+	if r.DelayWarning > 0 && !warned {
+		wait = min(wait, time.Duration(r.DelayWarning))
+	}
+	return arrived.Add(wait - r.Overdue())
+}
+
+// Overdue is queue.Options.Overdue: how long mail for a dead destination waits until its age is judged without a try. It
+// costs one write of each row that often.
+func (r Retry) Overdue() time.Duration {
+	if r.DelayWarning > 0 {
+		return min(time.Duration(r.DelayWarning), time.Duration(r.Lifetime))
+	}
+	return min(time.Duration(DefaultRetry().DelayWarning), time.Duration(r.Lifetime))
+}

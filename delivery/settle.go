@@ -65,7 +65,7 @@ func (m *Manager) keep(env *mail.Envelope, verdicts []verdict) []verdict {
 // unreadable puts a message off that the store cannot give: it is damaged, or a body file is missing. Other mail goes on.
 func (m *Manager) unreadable(ctx context.Context, c *queue.Claim, cause error) error {
 	m.Log.Error("message cannot be read, it stays in the queue", "id", c.ID, "destination", c.Destination, "error", cause)
-	s := queue.Settlement{Put: slices.Clone(c.Rows)}
+	s := queue.Settlement{Put: slices.Clone(c.Rows), Dead: m.hops.deadUntil(c.Destination)}
 	for i := range s.Put {
 		row := &s.Put[i]
 		row.Attempts++
