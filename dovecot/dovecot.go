@@ -45,7 +45,7 @@ type Installed struct {
 
 // Errors of Find.
 var (
-	ErrMissing = errors.New("Dovecot is not installed")
+	ErrMissing = errors.New("no Dovecot is installed")
 	ErrVersion = errors.New("this version of Dovecot is not known")
 )
 
@@ -61,7 +61,7 @@ func Find(ctx context.Context) (Installed, error) {
 	}
 	for _, s := range []string{"imap", "lmtp"} {
 		if _, err := locate(s, "/usr/lib/dovecot", "/usr/libexec/dovecot", "/usr/local/libexec/dovecot"); err != nil {
-			return Installed{}, fmt.Errorf("%w completely: no %s service (on Debian: apt-get install dovecot-imapd dovecot-lmtpd)", ErrMissing, s)
+			return Installed{}, fmt.Errorf("%w whole: the %s service is missing (on Debian: apt-get install dovecot-imapd dovecot-lmtpd)", ErrMissing, s)
 		}
 	}
 	out, err := exec.CommandContext(ctx, program, "--version").Output()
@@ -107,7 +107,7 @@ func owner() (*user.User, error) {
 	}
 	u, err := user.Lookup("mail")
 	if err != nil {
-		return nil, fmt.Errorf("Dovecot cannot read mail as root, and there is no user to take in its place: %w", err)
+		return nil, fmt.Errorf("no user to read mail as, since Dovecot refuses root: %w", err)
 	}
 	return u, nil
 }

@@ -49,7 +49,7 @@ func render(p place) ([]byte, error) {
 func (p place) check() error {
 	for _, s := range []string{p.Dir, p.MailRoot, p.PasswdFile, p.Certificate, p.Key, p.Hostname, p.LMTP, p.Address, p.Base} {
 		if s == "" || strings.ContainsAny(s, " \t\r\n\"'#{}$%<") {
-			return fmt.Errorf("Dovecot's configuration cannot hold the path or name %q", s)
+			return fmt.Errorf("a configuration of Dovecot cannot hold the path or name %q", s)
 		}
 	}
 	if len(p.LMTP) > maxSocket {

@@ -37,7 +37,7 @@ func Run(ctx context.Context, installed Installed, o Options, log io.Writer) err
 	if ctx.Err() != nil {
 		return nil
 	}
-	return fmt.Errorf("Dovecot ended by itself: %w", err)
+	return fmt.Errorf("the private Dovecot ended by itself: %w", err)
 }
 
 // prepare makes the folders and the configuration, and gives the mailboxes to their owner.
