@@ -154,3 +154,19 @@ func FuzzParsePath(f *testing.F) {
 		}
 	})
 }
+
+// FuzzMakePath joins what an alias or SRS may have made of anything.
+func FuzzMakePath(f *testing.F) {
+	f.Add("a b", "x.test")
+	f.Add("a\"> <b@c", "[IPv6:::1]")
+	f.Add("\u2028", "\uff20.test")
+	f.Fuzz(func(t *testing.T, local, domain string) {
+		p, err := MakePath(local, domain)
+		if err != nil {
+			return
+		}
+		if again, err := ParsePath(p.Wire(), true); err != nil || again != p || p.Local() != local {
+			t.Fatalf("%q, %q -> %q -> %q, %v", local, domain, p.Wire(), again.Wire(), err)
+		}
+	})
+}

@@ -4,7 +4,6 @@ package mail
 
 import (
 	"bytes"
-	"errors"
 	"io"
 
 	"posthouse/reply"
@@ -60,19 +59,30 @@ type receiver struct {
 	r     io.Reader
 	lim   Limits
 	block *block
-	hops  int
+	empty int // reads in a row that gave nothing
 	eof   bool
 }
 
-// fill reads once into buf and counts. After EOF it returns 0.
+// maxEmpty bounds the patience with a reader that gives neither octets nor an error, as bufio does.
+const maxEmpty = 100
+
+// fill reads once into buf and counts. Only io.EOF itself is the end of the message: a wrapped one is a connection that broke,
+// and must not pass for a message that is complete.
 func (in *receiver) fill(buf []byte) (int, error) {
 	n, err := in.r.Read(buf)
 	in.Size += int64(n)
 	if in.Size > in.lim.Size {
 		return n, reply.TooBig
 	}
-	if errors.Is(err, io.EOF) {
+	switch {
+	case err == io.EOF:
 		in.eof, err = true, nil
+	case n > 0:
+		in.empty = 0
+	default:
+		if in.empty++; err == nil && in.empty > maxEmpty {
+			err = io.ErrNoProgress
+		}
 	}
 	return n, err
 }
@@ -93,8 +103,8 @@ func (in *receiver) readHeader() (Header, []byte, error) {
 		case scan.received > in.lim.Hops:
 			return Header{}, nil, reply.TooManyHops
 		case done:
-			return in.cut(scan, have), in.block.data[scan.body:have], nil
-		case int64(have) > in.lim.Header:
+			return in.cut(scan.end), in.block.data[scan.body:have], nil
+		case int64(have) > in.lim.Header+1: // the one may be the CR of the empty line
 			return Header{}, nil, reply.HeaderTooBig
 		case have == len(in.block.data):
 			in.block = in.block.grown()
@@ -102,9 +112,9 @@ func (in *receiver) readHeader() (Header, []byte, error) {
 	}
 }
 
-// cut makes the header of what was scanned: one string and one list.
-func (in *receiver) cut(scan headerScan, have int) Header {
-	raw := string(in.block.data[:scan.end])
+// cut makes the header of what stands before end: one string and one list.
+func (in *receiver) cut(end int) Header {
+	raw := string(in.block.data[:end])
 	in.HeaderUTF8 = !isASCII(raw)
 	fields, _ := splitFields(raw)
 	return Header{fields}

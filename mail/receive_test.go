@@ -86,6 +86,7 @@ func TestReceiveLimits(t *testing.T) {
 	t.Parallel()
 	hop := "Received: from a by b; now\r\n"
 	broken := errors.New("broken")
+	lost := fmt.Errorf("connection lost: %w", io.EOF)
 	for _, c := range []struct {
 		name string
 		r    io.Reader
@@ -96,6 +97,7 @@ func TestReceiveLimits(t *testing.T) {
 		{"size in body", strings.NewReader("A: 1\r\n\r\n123"), Limits{Size: 10}, reply.TooBig},
 		{"size over blocks", strings.NewReader("A: 1\r\n\r\n" + strings.Repeat("x", 100_000)), Limits{Size: 99_000}, reply.TooBig},
 		{"header just right", strings.NewReader("A: 1\r\n\r\n12"), Limits{Header: 6}, nil},
+		{"header just right, dripping", iotest.OneByteReader(strings.NewReader("A: 1\r\n\r\n12")), Limits{Header: 6}, nil},
 		{"header too big", strings.NewReader("A: 12\r\n\r\n12"), Limits{Header: 6}, reply.HeaderTooBig},
 		{"header without end", endless("A: 1\r\n"), Limits{}, reply.HeaderTooBig},
 		{"one line without end", endless("AAAAAA"), Limits{}, reply.HeaderTooBig},
@@ -105,6 +107,8 @@ func TestReceiveLimits(t *testing.T) {
 		{"other names are no hops", strings.NewReader("Received-SPF: a\r\nreceived: b\r\n\r\n"), Limits{Hops: 1}, nil},
 		{"hops in the body", strings.NewReader("A: 1\r\n\r\n" + hop + hop), Limits{Hops: 1}, nil},
 		{"reader in header", iotest.TimeoutReader(iotest.OneByteReader(strings.NewReader("A: 1\r\n"))), Limits{}, iotest.ErrTimeout},
+		{"reader that gives nothing", endless(""), Limits{}, io.ErrNoProgress},
+		{"EOF of a broken connection", io.MultiReader(strings.NewReader("A: 1\r\n\r\nx"), iotest.ErrReader(lost)), Limits{}, lost},
 		{"reader in body", io.MultiReader(strings.NewReader("A: 1\r\n\r\nx"), iotest.ErrReader(broken)), Limits{}, broken},
 	} {
 		t.Run(c.name, func(t *testing.T) {
