@@ -21,6 +21,9 @@ type ScalarUnmarshaler interface{ UnmarshalScalar(text string) error }
 // ListUnmarshaler is a value that may also be written as a list of single values: `virtual_mailbox_domains: [a, b]`.
 type ListUnmarshaler interface{ UnmarshalList(items []string) error }
 
+// ListMarshaler is a ListUnmarshaler that can be shown; nil if it was a single value.
+type ListMarshaler interface{ MarshalList() []string }
+
 type decoder struct{ doc *Document }
 
 // value decodes the node at a place into v, which holds its default.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -51,7 +52,7 @@ func (d *Domain) UnmarshalText(text []byte) error {
 		return fmt.Errorf("%q is an IP address; a domain name is wanted", text)
 	}
 	ascii, err := profile.ToASCII(s)
-	if err != nil {
+	if err != nil || !utf8.ValidString(s) {
 		return fmt.Errorf("%q is not a domain name", text)
 	}
 	*d = Domain(ascii)

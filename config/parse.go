@@ -18,7 +18,8 @@ import (
 // Bounds of a cluster file. The largest one seen in the field has a few hundred lines.
 const (
 	maxFile  = 1 << 20
-	maxDepth = 32 // lists and mappings within each other
+	maxDepth = 32    // lists and mappings within each other
+	maxKeys  = 20000 // the parser's time grows with the square of a mapping's keys
 )
 
 // parse reads data into d.root, or complains.
@@ -76,7 +77,7 @@ func (d *Document) readable(data []byte) bool {
 		return false
 	}
 	for i, line := range d.lines {
-		if at := strings.IndexFunc(line, unreadable); at >= 0 {
+		if at := strings.IndexFunc(strings.TrimSuffix(line, "\r"), unreadable); at >= 0 {
 			pos := position{i + 1, utf8.RuneCountInString(line[:at]) + 1}
 			d.complain("", pos, "not readable as YAML: a byte or control character that does not belong into a text file")
 			return false
@@ -85,8 +86,9 @@ func (d *Document) readable(data []byte) bool {
 	return true
 }
 
+// unreadable also takes a CR that no LF follows: to YAML it ends a line, to an editor it does not.
 func unreadable(r rune) bool {
-	return r == utf8.RuneError || r < ' ' && r != '\t' && r != '\r' || r == 0x7f
+	return r == utf8.RuneError || r < ' ' && r != '\t' || r == 0x7f || r == '\u0085' || r == '\u2028' || r == '\u2029'
 }
 
 // refused names the parts of YAML that this file has no use for.
@@ -101,7 +103,7 @@ var refused = map[token.Type]string{
 
 // plain complains of YAML that is refused, and of nesting so deep that the parser, which recurses, must not see it.
 func (d *Document) plain(tokens token.Tokens) bool {
-	ok, flow := true, 0
+	ok, flow, keys := true, 0, 0
 	for _, t := range tokens {
 		if why := refused[t.Type]; why != "" {
 			d.complain("", tokenPosition(t), "%s", why)
@@ -112,11 +114,17 @@ func (d *Document) plain(tokens token.Tokens) bool {
 			flow++
 		case token.MappingEndType, token.SequenceEndType:
 			flow--
+		case token.MappingValueType:
+			keys++
 		}
 		// In block style each level is at least one column further to the right.
 		deep := t.Type == token.SequenceEntryType && t.Position.Column > 4*maxDepth
 		if flow > maxDepth || deep {
 			d.complain("", tokenPosition(t), "nested more than %d levels deep", maxDepth)
+			return false
+		}
+		if keys > maxKeys {
+			d.complain("", tokenPosition(t), "more than %d keys", maxKeys)
 			return false
 		}
 	}

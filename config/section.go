@@ -76,6 +76,10 @@ func (n *node) step(name string) *node {
 // Has reports whether a key is written in the file.
 func (s Section) Has(key string) bool { return s.At(key).node() != nil }
 
+// Present reports whether the place itself is written in the file. A field of type Section is set to its place and holds
+// what is not decoded yet, for Document.Decode to lay over the rest.
+func (s Section) Present() bool { return s.node() != nil }
+
 // Path is the place as complaints name it.
 func (s Section) Path() string { return s.path }
 

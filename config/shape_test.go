@@ -149,6 +149,8 @@ type maildrop struct {
 // setOf is a value of one word that may be a list.
 type setOf struct{ from string }
 
+func (s setOf) MarshalText() ([]byte, error) { return []byte(s.from), nil }
+
 func (s *setOf) UnmarshalText(text []byte) error { s.from = string(text); return nil }
 func (s *setOf) UnmarshalList(items []string) error {
 	if len(items) == 0 {

@@ -77,6 +77,8 @@ func (s *shower) item(v reflect.Value, indent int) {
 // inline is a value that fits behind its key.
 func inline(v reflect.Value) (string, bool) {
 	switch {
+	case isText(v) && v.CanInt() && isNumber(text(v)): // a Size that is no multiple of a unit
+		return text(v), true
 	case isText(v), v.Kind() == reflect.String:
 		return quote(text(v)), true
 	case v.Kind() == reflect.Slice && v.Len() == 0:
@@ -125,9 +127,15 @@ func pairs(v reflect.Value) []pair {
 	return out
 }
 
+// indirect is what is behind pointers, or the list of single values that a ListUnmarshaler was read from.
 func indirect(v reflect.Value) reflect.Value {
 	for v.Kind() == reflect.Pointer {
 		v = v.Elem()
+	}
+	if v.IsValid() {
+		if l, ok := v.Interface().(ListMarshaler); ok && l.MarshalList() != nil {
+			return reflect.ValueOf(l.MarshalList())
+		}
 	}
 	return v
 }
@@ -154,7 +162,7 @@ func text(v reflect.Value) string {
 func quote(s string) string {
 	plain := s != "" && strings.Trim(s, letters+"/+=@%:.") == "" && strings.ContainsAny(s[:1], letters[:62]+"/") &&
 		!strings.HasSuffix(s, ":")
-	if _, err := strconv.ParseFloat(s, 64); err == nil || !plain {
+	if isNumber(s) || !plain {
 		return strconv.Quote(s)
 	}
 	switch strings.ToLower(s) {
@@ -162,4 +170,9 @@ func quote(s string) string {
 		return strconv.Quote(s)
 	}
 	return s
+}
+
+func isNumber(s string) bool {
+	_, err := strconv.ParseFloat(s, 64)
+	return err == nil
 }

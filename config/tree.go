@@ -72,20 +72,20 @@ func (b builder) build(path string, n ast.Node, at position) *node {
 	case *ast.CommentGroupNode:
 		return &node{kind: nullNode, pos: at}
 	case ast.ScalarNode:
-		return scalar(n)
+		return b.scalar(n)
 	}
 	b.doc.complain(path, at, "this kind of YAML (%s) is not used here", strings.ToLower(n.Type().String()))
 	return &node{kind: nullNode, pos: at}
 }
 
-func scalar(n ast.ScalarNode) *node {
+func (b builder) scalar(n ast.ScalarNode) *node {
 	t := n.GetToken()
 	quoted := t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType
 	text := t.Value
 	if s, ok := n.(*ast.StringNode); ok {
 		text = s.Value
 	}
-	return &node{kind: scalarNode, pos: tokenPosition(t), text: text, quoted: quoted}
+	return &node{kind: scalarNode, pos: b.doc.behindSpace(tokenPosition(t)), text: text, quoted: quoted}
 }
 
 func (b builder) mapping(path string, values []*ast.MappingValueNode, at position) *node {
@@ -137,4 +137,16 @@ func tokenPosition(t *token.Token) position {
 		return position{1, 1}
 	}
 	return position{max(t.Position.Line, 1), max(t.Position.Column, 1)}
+}
+
+// behindSpace moves on from a tab, which the scanner takes for the beginning of the value behind it.
+func (d *Document) behindSpace(at position) position {
+	if at.line > len(d.lines) {
+		return at
+	}
+	text := []rune(d.lines[at.line-1])
+	for at.column <= len(text) && (text[at.column-1] == '\t' || text[at.column-1] == ' ') {
+		at.column++
+	}
+	return at
 }

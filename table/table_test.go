@@ -3,9 +3,12 @@
 package table
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -280,5 +283,89 @@ func TestHashLookupAllocatesNothing(t *testing.T) {
 	}
 	if n := testing.AllocsPerRun(100, func() { v.Lookup("pim@a.test") }); n != 0 {
 		t.Errorf("%v allocations", n)
+	}
+}
+
+// Readers keep a whole view each while the table is read again.
+func TestReloadWhileReading(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, dir, "virtual", "a 0\nb 0\n")
+	tab, err := Open(MustRef("virtual"), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for range 4 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				if v := tab.View(); get(v, "a") != get(v, "b") {
+					t.Errorf("a is %s and b is %s in one view", get(v, "a"), get(v, "b"))
+					return
+				}
+			}
+		})
+	}
+	for i := range 50 {
+		write(t, dir, "virtual", strings.ReplaceAll("a N\nb N\n", "N", strconv.Itoa(i)))
+		if _, err := tab.Reload(); err != nil {
+			t.Error(err)
+		}
+	}
+	close(done)
+	readers.Wait()
+	if get(tab.View(), "a") != "49" {
+		t.Errorf("a is %s", get(tab.View(), "a"))
+	}
+}
+
+func TestAllStopsWhereAsked(t *testing.T) {
+	t.Parallel()
+	for kind, text := range map[string]string{"hash": "a 1\nb 2\n", "cidr": "::1 1\n::2 2\n", "refile": "a 1\nb 2\n", "file": "a 1\nb 2\n"} {
+		v, err := Parse(kind, "t", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for range (chain{v, static{"x", "static"}}).All() {
+			n++
+			break
+		}
+		if n != 1 {
+			t.Errorf("%s: %d entries", kind, n)
+		}
+	}
+}
+
+func TestErrorIsBounded(t *testing.T) {
+	t.Parallel()
+	_, err := Parse("hash", "t", strings.NewReader(strings.Repeat("key\x1b[1m\n", 100)))
+	var e *Error
+	if !errors.As(err, &e) || len(e.Complaints) != 100 {
+		t.Fatalf("%T %v", err, err)
+	}
+	if lines := strings.Split(err.Error(), "\n"); len(lines) != 41 || lines[40] != "t: 80 more errors not shown" || lines[1] != "    key?[1m" {
+		t.Errorf("%q", lines)
+	}
+}
+
+func BenchmarkHash(b *testing.B) {
+	var text strings.Builder
+	for i := range 100_000 {
+		text.WriteString("user" + strconv.Itoa(i) + "@example.test  someone@example.test\n")
+	}
+	v, err := Parse("hash", "t", strings.NewReader(text.String()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		v.Lookup("user4711@example.test")
 	}
 }
