@@ -38,7 +38,7 @@ func TestHoldAndRelease(t *testing.T) {
 		b.postpone(b.claim(), time.Hour, 0)
 		b.expect("h@a.test held", "x@a.test deferred")
 		b.act((*queue.Queue).Hold, queue.Filter{IDs: []mail.ID{id}}, now)
-		b.idle(200 * time.Hour)
+		b.idle(2 * time.Hour)
 		b.act((*queue.Queue).Hold, queue.Filter{All: true}, queue.Acted{})
 		b.act((*queue.Queue).Retry, queue.Filter{All: true}, queue.Acted{})
 		b.act((*queue.Queue).Release, queue.Filter{Recipient: "X@A.test"}, now)
@@ -151,6 +151,6 @@ func TestTakeForReturn(t *testing.T) {
 		}
 		b.done(c)
 		b.expect()
-		b.idle(100 * time.Hour)
+		b.idle(2 * time.Hour)
 	})
 }

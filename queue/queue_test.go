@@ -161,7 +161,7 @@ func TestCarriedMailIsClaimedAndDone(t *testing.T) {
 		b.idle(time.Hour)
 		b.done(c)
 		b.done(d)
-		b.idle(24 * time.Hour)
+		b.idle(time.Hour)
 		if list := b.states(); len(list) > 0 {
 			t.Errorf("left: %v", list)
 		}
