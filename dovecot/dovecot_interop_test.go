@@ -100,7 +100,11 @@ func run4test(t *testing.T, o Options) {
 			t.Logf("Dovecot's log:\n%s", log.String())
 		}
 	})
-	maillab.WaitPort(t, fmt.Sprintf("%s:%d", o.Address, o.Port))
+	limit, cancel := context.WithTimeout(t.Context(), maillab.Patience)
+	defer cancel()
+	if err := Ready(limit, o); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // lmtp delivers one message.
@@ -156,6 +160,16 @@ func imap(t *testing.T, o Options, pool *x509.CertPool, commands ...string) stri
 		}
 	}
 	return all.String()
+}
+
+// Without a Dovecot, waiting for one ends with its limit.
+func TestReadyGivesUp(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := Ready(ctx, Options{LMTP: filepath.Join(t.TempDir(), "nobody")}); err == nil {
+		t.Error("nobody listens, and it is ready")
+	}
 }
 
 // Mail goes in by LMTP and out by IMAPS, and lies in a Maildir in between; a message that the embedded store put there is
