@@ -5,7 +5,6 @@ package mail
 import (
 	"errors"
 	"net/netip"
-	"strings"
 )
 
 // ErrPath is what every error of the parsers of this package wraps, unless it is ErrNeedUTF8.
@@ -67,19 +66,4 @@ func (p *Path) UnmarshalText(b []byte) error {
 		}
 		return err
 	}
-}
-
-// quote writes a local part as a Quoted-string. Only the quote and the backslash need a quoted-pair.
-func quote(local string) string {
-	var b strings.Builder
-	b.Grow(len(local) + 2)
-	b.WriteByte('"')
-	for i := 0; i < len(local); i++ {
-		if local[i] == '"' || local[i] == '\\' {
-			b.WriteByte('\\')
-		}
-		b.WriteByte(local[i])
-	}
-	b.WriteByte('"')
-	return b.String()
 }

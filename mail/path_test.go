@@ -44,7 +44,7 @@ func TestParsePath(t *testing.T) {
 func TestParsePathRefuses(t *testing.T) {
 	t.Parallel()
 	for _, wire := range []string{
-		"", "a@b", "<a@b", "a@b>", "<a>", "<@>", "<a@>", "<@b>", "<a@b@c>", "<a@b>x>", "<<a@b>>", "< a@b>", "<a@b >", "<a b@c>",
+		"", "<po\u017ftmaster>", "a@b", "<a@b", "a@b>", "<a>", "<@>", "<a@>", "<@b>", "<a@b@c>", "<a@b>x>", "<<a@b>>", "< a@b>", "<a@b >", "<a b@c>",
 		"<.a@b>", "<a.@b>", "<a..b@c>", "<a(x)@b>", "<a,b@c>", "<a;b@c>", "<a:b@c>", `<a\b@c>`, `<a"b"@c>`, "<a@b.>", "<a@.b>",
 		"<a@b..c>", "<a@-b>", "<a@b->", "<a@b_!>", "<a@b/c>", "<a@192.0.2.1>", "<a@x.123>",
 		"<a@[192.0.2.1>", "<a@[192.0.2.256]>", "<a@[2001:db8::1]>", "<a@[IPv6:192.0.2.1]>", "<a@[IPv6:fe80::1%eth0]>", "<a@[]>", "<a@[x:y]>",

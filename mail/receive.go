@@ -3,7 +3,6 @@
 package mail
 
 import (
-	"bytes"
 	"io"
 
 	"posthouse/reply"
@@ -139,60 +138,3 @@ func (in *receiver) readBody(draft Draft, first []byte) error {
 		first = in.block.data[:n]
 	}
 }
-
-// headerScan looks for the end of a header in a buffer that grows, each line once.
-type headerScan struct {
-	end, body int // where the header ends and the body begins
-	seen      int // up to here there is no line feed after end, so that a line that drips in is looked at once
-	fields    int
-	received  int
-}
-
-// feed goes on where the last call stopped. True: end and body are final.
-func (s *headerScan) feed(buf []byte, eof bool) bool {
-	for s.end < len(buf) {
-		l := s.next(buf, eof)
-		if l == nil {
-			return false
-		}
-		if !s.take(l) {
-			s.body = s.end
-			if isEmptyLine(l) {
-				s.body += len(l)
-			}
-			return true
-		}
-		s.end += len(l)
-	}
-	s.body = s.end
-	return eof
-}
-
-// next is the line that begins at end, nil if the rest of it is still to come.
-func (s *headerScan) next(buf []byte, eof bool) []byte {
-	from := max(s.seen, s.end)
-	if i := bytes.IndexByte(buf[from:], '\n'); i >= 0 {
-		return buf[s.end : from+i+1]
-	}
-	if s.seen = len(buf); eof {
-		return buf[s.end:]
-	}
-	return nil
-}
-
-// take reports whether l belongs to the header.
-func (s *headerScan) take(l []byte) bool {
-	switch lineKind(l) {
-	case lineField:
-		s.fields++
-		if isReceived(l) {
-			s.received++
-		}
-		return true
-	case lineFold:
-		return s.fields > 0
-	}
-	return false
-}
-
-func isEmptyLine(l []byte) bool { return l[0] == '\n' || len(l) == 2 && l[0] == '\r' && l[1] == '\n' }

@@ -99,8 +99,8 @@ func TestReceiveLimits(t *testing.T) {
 		{"header just right", strings.NewReader("A: 1\r\n\r\n12"), Limits{Header: 6}, nil},
 		{"header just right, dripping", iotest.OneByteReader(strings.NewReader("A: 1\r\n\r\n12")), Limits{Header: 6}, nil},
 		{"header too big", strings.NewReader("A: 12\r\n\r\n12"), Limits{Header: 6}, reply.HeaderTooBig},
-		{"header without end", endless("A: 1\r\n"), Limits{}, reply.HeaderTooBig},
-		{"one line without end", endless("AAAAAA"), Limits{}, reply.HeaderTooBig},
+		{"header without end", endless(strings.Repeat("A: 1\r\n", 200)), Limits{}, reply.HeaderTooBig},
+		{"one line without end", endless(strings.Repeat("A", 1000)), Limits{}, reply.HeaderTooBig},
 		{"hops just right", strings.NewReader(strings.Repeat(hop, 100) + "\r\n"), Limits{}, nil},
 		{"too many hops", strings.NewReader(strings.Repeat(hop, 101) + "\r\n"), Limits{}, reply.TooManyHops},
 		{"hops in any case", strings.NewReader("RECEIVED : a\r\nreceived: b\r\n\r\n"), Limits{Hops: 1}, reply.TooManyHops},
@@ -147,7 +147,7 @@ func (d *nowhere) Write(p []byte) (int, error) { d.n += int64(len(p)); return le
 
 // Not parallel: it reads what the whole process has allocated.
 func TestReceiveHoldsNoBody(t *testing.T) {
-	raw := io.MultiReader(strings.NewReader("A: 1\r\n\r\n"), io.LimitReader(endless("line of a body\r\n"), 40<<20))
+	raw := io.MultiReader(strings.NewReader("A: 1\r\n\r\n"), io.LimitReader(endless(strings.Repeat("line of a body\r\n", 200)), 40<<20))
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	_, a, err := Receive(raw, new(nowhere), Limits{})
