@@ -25,6 +25,7 @@ type memory struct {
 
 	written int   // rows put
 	broken  error // Apply's answer
+	unread  error // Due's answer
 }
 
 type rowKey struct {
@@ -94,7 +95,19 @@ func (s *memory) sorted(by func(a, b queue.Row) int, chosen func(queue.Row) bool
 func byID(a, b queue.Row) int  { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.N, b.N)) }
 func byDue(a, b queue.Row) int { return cmp.Or(a.Due.Compare(b.Due), byID(a, b)) }
 
+func (s *memory) refuseReads(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unread = err
+}
+
 func (s *memory) Due(_ context.Context, destination string, by time.Time, n int) ([]queue.Row, error) {
+	s.mu.Lock()
+	err := s.unread
+	s.mu.Unlock()
+	if err != nil {
+		return nil, err
+	}
 	rows := s.sorted(byDue, func(r queue.Row) bool {
 		return !r.Held && r.Destination == destination && !r.Due.After(by)
 	})
