@@ -133,22 +133,28 @@ func (d decoder) slice(at Section, n *node, v reflect.Value) {
 	v.Set(out)
 }
 
-// mapping decodes keys that are names of the operator's choosing.
+// mapping decodes keys that are names of the operator's choosing. Those that are there already stay, so that an overlay
+// adds to a map as it does to a struct.
 func (d decoder) mapping(at Section, n *node, v reflect.Value) {
 	if !d.wants(at, n, mappingNode) {
 		return
 	}
-	out := reflect.MakeMapWithSize(v.Type(), len(n.keys))
+	if v.IsNil() {
+		v.Set(reflect.MakeMapWithSize(v.Type(), len(n.keys)))
+	}
 	for _, e := range n.keys {
 		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
 		keyAt := Section{doc: at.doc, path: join(at.path, e.name), pos: e.pos}
 		keyAt.layers = []layer{{keyAt.path, &node{kind: scalarNode, pos: e.pos, text: e.name}}}
 		d.value(keyAt, key)
-		setDefaults(value)
+		if there := v.MapIndex(key); there.IsValid() {
+			value.Set(there)
+		} else {
+			setDefaults(value)
+		}
 		d.value(at.step(e.name), value)
-		out.SetMapIndex(key, value)
+		v.SetMapIndex(key, value)
 	}
-	v.Set(out)
 }
 
 // basic decodes Go's own types.

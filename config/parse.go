@@ -67,7 +67,24 @@ func (d *Document) syntax(err error) {
 		return
 	}
 	message, _, _ := strings.Cut(at.GetMessage(), "\n")
-	d.complain("", tokenPosition(at.GetToken()), "not readable as YAML: %s", strings.ReplaceAll(message, "\t", `\t`))
+	message = strings.ReplaceAll(message, "\t", `\t`)
+	for _, h := range hints {
+		if strings.Contains(message, h.said) {
+			message += "; " + h.hint
+			break
+		}
+	}
+	d.complain("", tokenPosition(at.GetToken()), "not readable as YAML: %s", message)
+}
+
+// hints say what is usually behind the parser's words, some of which name the effect and not the cause.
+var hints = []struct{ said, hint string }{
+	{"cannot start any token", "indent with spaces, not tabs"},
+	{"mapping value is not allowed", "look for a line that is indented too far, or quote text that has a colon in it"},
+	{"value is not allowed", "look for a quote above that is not closed"},
+	{"must be specified", "look for a bracket that is not closed, or quote text that has brackets or braces in it"},
+	{"non-map value", "behind a key stand a colon and a space"},
+	{"unexpected key name", "behind a key stand a colon and a space"},
 }
 
 // readable refuses what is no text: the parser would take a binary file for one very long scalar.

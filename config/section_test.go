@@ -107,6 +107,8 @@ func TestOverlay(t *testing.T) {
         hostname: bad name
         listen: [{address: ":25", proxy_protocol: required}]
         hopcount_limit: 0
+      balancer: {pop: {proxy_protocol: v1}, imap: {proxy_protocol: v2}}
+balancer: {imap: {listen: [":993"]}}
 maildrop:
   hostname: drop.test
   listen: [":24", ":26"]
@@ -125,6 +127,9 @@ maildrop:
 	m := mine.Maildrop
 	if len(m.Door.Listen) != 1 || m.Door.MessageSizeLimit != 1<<20 || len(m.LMTP) != 1 || c.Maildrop.Door.HopcountLimit != 100 {
 		t.Errorf("%+v", m)
+	}
+	if b := mine.Balancer; len(b) != 2 || b["imap"].ProxyProtocol != "v2" || len(b["imap"].Listen) != 1 {
+		t.Errorf("%+v", b)
 	}
 	var got []string
 	for _, p := range report.Problems {

@@ -57,6 +57,14 @@ func ParseRef(text string) (Ref, error) {
 	return r, err
 }
 
+// Default is the Ref with a kind other than hash for a file that was written without one: OpenDKIM's tables are refile.
+func (r Ref) Default(kind string) Ref {
+	if r.text != "" && r.rest == strings.TrimSuffix(r.text, ".db") {
+		r.kind = kind
+	}
+	return r
+}
+
 // cutKind takes the kind off a Ref. A colon behind a slash belongs to a path.
 func cutKind(text string) (kind, rest string, ok bool) {
 	kind, rest, ok = strings.Cut(text, ":")

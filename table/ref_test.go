@@ -84,3 +84,15 @@ func TestRefInTheClusterFile(t *testing.T) {
 		t.Errorf("mixed: %v", err)
 	}
 }
+
+func TestDefaultKind(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{"signers": "refile", "hash:signers": "hash", "static:x": "static", "./a:b": "refile"} {
+		if got := MustRef(text).Default("refile").kind; got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+	if !(Ref{}).Default("refile").IsZero() {
+		t.Error("no table became one")
+	}
+}
