@@ -24,8 +24,8 @@ type Arrival struct {
 
 // Receive reads one message to EOF: header into memory, body once into draft. r yields CRLF lines, unstuffed (the guard's
 // work). The header ends with the empty line, or before the first line that is no field, as Postfix has it: text without
-// a header is all body. Errors are replies: TooBig, HeaderTooBig, TooManyHops, or the reader's or draft's own; what r
-// still holds is the caller's to drain. It does not discard the draft.
+// a header is all body, and the "From " line of an mbox file becomes a field. Errors are replies: TooBig, HeaderTooBig,
+// TooManyHops, or the reader's or draft's own; what r still holds is the caller's to drain. It does not discard the draft.
 func Receive(r io.Reader, draft Draft, lim Limits) (*Message, Arrival, error) {
 	in := receiver{r: r, lim: lim.withDefaults(), block: blocks.Get().(*block)}
 	defer func() { in.block.free() }()
@@ -102,7 +102,7 @@ func (in *receiver) readHeader() (Header, []byte, error) {
 		case scan.received > in.lim.Hops:
 			return Header{}, nil, reply.TooManyHops
 		case done:
-			return in.cut(scan.end), in.block.data[scan.body:have], nil
+			return in.cut(&scan), in.block.data[scan.body:have], nil
 		case int64(have) > in.lim.Header+1: // the one may be the CR of the empty line
 			return Header{}, nil, reply.HeaderTooBig
 		case have == len(in.block.data):
@@ -111,9 +111,12 @@ func (in *receiver) readHeader() (Header, []byte, error) {
 	}
 }
 
-// cut makes the header of what stands before end: one string and one list.
-func (in *receiver) cut(end int) Header {
-	raw := string(in.block.data[:end])
+// cut makes the header of what was scanned: one string and one list.
+func (in *receiver) cut(scan *headerScan) Header {
+	raw := string(in.block.data[:scan.end])
+	if scan.mailbox {
+		raw = "X-Mailbox-Line: " + raw
+	}
 	in.HeaderUTF8 = !isASCII(raw)
 	fields, _ := splitFields(raw)
 	return Header{fields}

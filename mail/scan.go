@@ -10,6 +10,7 @@ type headerScan struct {
 	seen      int // up to here there is no line feed after end, so that a line that drips in is looked at once
 	fields    int
 	received  int
+	mailbox   bool // it begins with an mbox file's "From " line
 }
 
 // feed goes on where the last call stopped. True: end and body are final.
@@ -56,7 +57,18 @@ func (s *headerScan) take(l []byte) bool {
 	case lineFold:
 		return s.fields > 0
 	}
+	if s.end == 0 && isMailboxLine(l) {
+		s.mailbox = true
+		s.fields++
+		return true
+	}
 	return false
+}
+
+// isMailboxLine reports the line that begins a message in an mbox file, quoted or not. Scripts that send such a file leave it
+// there; it would push the whole header into the body.
+func isMailboxLine(l []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(l, ">"), []byte("From "))
 }
 
 func isEmptyLine(l []byte) bool { return l[0] == '\n' || len(l) == 2 && l[0] == '\r' && l[1] == '\n' }
