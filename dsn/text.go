@@ -19,7 +19,7 @@ func (r *report) textPart() part {
 		r.recipientText(&b, to)
 	}
 	paragraph(&b, "", "If you need help, write to <postmaster@"+r.Hostname+"> and send this report along.")
-	p := part{kind: "text/plain; charset=us-ascii", description: "Notification", content: b.Bytes()}
+	p := part{kind: "text/plain; charset=us-ascii", description: "Notification", content: bytes.TrimSuffix(b.Bytes(), []byte("\r\n"))}
 	if !isASCII(b.String()) {
 		p.kind, p.encoding, p.content = "text/plain; charset=utf-8", "quoted-printable", quotedPrintable(p.content)
 	}
