@@ -144,9 +144,9 @@ var errNoMatch = errors.New("no such message in the queue")
 // errNoUpgrade is for stores whose format has no second version.
 var errNoUpgrade = errors.New("this store has nothing to upgrade")
 
-func (m *Manager) upgrade(ctx context.Context, _ json.RawMessage, _ func(any) error) error {
+func (m *Manager) upgrade(_ context.Context, _ json.RawMessage, _ func(any) error) error {
 	if m.Upgrade == nil {
 		return errNoUpgrade
 	}
-	return m.Upgrade(ctx)
+	return m.Upgrade()
 }

@@ -162,3 +162,40 @@ func TestExpiryNeedsAnAttempt(t *testing.T) {
 		}
 	})
 }
+
+func TestClockJumpExpiresNothingUntried(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, always(down))
+	env := l.send("", "b@dead.test")
+	row := l.store.left()[0]
+	now := env.Arrived
+	l.Now = func() time.Time { return now }
+	l.hops = newHops(l.Config.Retry, l.Now)
+	now = now.Add(time.Hour)
+	l.hops.failed("dead.test", now.Add(-time.Second), down)
+	now = now.Add(30 * 24 * time.Hour)
+	if v := l.judgeUntried(env, row); v.fate != deferred {
+		t.Errorf("%v without an attempt after the jump", v.fate)
+	}
+	l.hops.failed("dead.test", now, down)
+	if v := l.judgeUntried(env, row); v.fate != expired {
+		t.Errorf("%v after an attempt", v.fate)
+	}
+}
+
+func TestSuspendedClaimsDoNotComeBackAtOnce(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, always(down))
+	env := l.send("", "b@dead.test")
+	row := l.store.left()[0]
+	now := env.Arrived.Add(6 * time.Hour)
+	l.Now = func() time.Time { return now }
+	for range 3 {
+		v := l.judgeUntried(env, row)
+		if v.row.Due.Equal(row.Due) {
+			t.Errorf("due at %v again", row.Due)
+		}
+		row = v.row
+		row.Due = l.Config.Retry.judgedAt(env.Arrived, row.Delayed)
+	}
+}

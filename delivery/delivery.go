@@ -41,7 +41,7 @@ type Options struct {
 	Expand func(mail.Recipient) []mail.Recipient
 
 	// Upgrade raises the store's format, for `queue upgrade`; nil: it has none to raise.
-	Upgrade func(context.Context) error
+	Upgrade func() error
 
 	Service  string // "smtp-in": in metrics
 	Hostname string // reporting MTA; the domain of mailer-daemon

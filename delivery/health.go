@@ -41,7 +41,7 @@ func (h *hops) failed(destination string, began time.Time, r mail.Result) time.T
 	if known && !began.After(old.found) {
 		return old.until
 	}
-	now := h.now()
+	now := h.now().Round(0) // by the wall clock, as all the queue's times: a jump must show
 	h.prune(now)
 	n := old.failures + 1
 	h.dead[destination] = hop{failures: n, found: now, until: now.Add(h.retry.backoff(n)), last: r}
@@ -83,3 +83,12 @@ func (h *hops) deadUntil(destination string) time.Time {
 	}
 	return time.Time{}
 }
+
+// triedLately reports that the last attempt, by the wall clock, is no older than it must be.
+func (h *hops) triedLately(destination string) bool {
+	d, dead := h.get(destination)
+	return dead && h.now().Sub(d.found) <= time.Duration(h.retry.Maximum)+jumpTolerance
+}
+
+// jumpTolerance is what a clock may be set by, or a claim may wait, without being taken for a jump.
+const jumpTolerance = 5 * time.Minute

@@ -83,8 +83,9 @@ func (m *Manager) age(env *mail.Envelope, v *verdict) {
 	}
 }
 
-// judgeUntried judges the age of a row whose destination is dead, by the attempt that found it so. A time that has not
-// helped before is not set again: the claim would come back at once.
+// judgeUntried judges the age of a row whose destination is dead, by the attempt that found it so. If the clock has jumped
+// since, that attempt says nothing of the days that were skipped, and nothing expires. A time that has not helped before
+// is not set again: the claim would come back at once.
 func (m *Manager) judgeUntried(env *mail.Envelope, row queue.Row) verdict {
 	v := verdict{row: row, result: row.Last}
 	if d, dead := m.hops.get(row.Destination); dead {
@@ -94,6 +95,9 @@ func (m *Manager) judgeUntried(env *mail.Envelope, row queue.Row) verdict {
 		v.result = mail.Result{Status: mail.Deferred, Reply: reply.NoContact, HopDead: true}
 	}
 	m.age(env, &v)
+	if v.fate == expired && !m.hops.triedLately(row.Destination) {
+		v.fate = deferred
+	}
 	if v.row.Due.Equal(row.Due) {
 		v.row.Due = m.Config.Retry.next(env.Arrived, m.Now(), m.Random())
 	}
