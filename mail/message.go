@@ -92,8 +92,8 @@ func (r *messageReader) WriteTo(w io.Writer) (int64, error) {
 
 func (r *messageReader) Close() error { return r.body.Close() }
 
-// copyBody is io.CopyBuffer with a pooled buffer. The reader is bare, so that an *os.File's ReadFrom games do not take
-// a buffer of their own.
+// copyBody is io.CopyBuffer with a pooled block. Both ends are bare, since a ReadFrom or WriteTo of theirs would be used in
+// place of the block and may allocate its own.
 func copyBody(w io.Writer, r io.Reader) (int64, error) {
 	b := blocks.Get().(*block)
 	defer b.free()
