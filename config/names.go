@@ -3,6 +3,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -47,12 +48,11 @@ type Domain string
 // UnmarshalText reads a domain; one in Unicode is converted by UTS 46, as browsers and mail clients do.
 func (d *Domain) UnmarshalText(text []byte) error {
 	profile := idna.New(idna.MapForLookup(), idna.BidiRule(), idna.StrictDomainName(true), idna.VerifyDNSLength(true))
-	s := strings.TrimSuffix(string(text), ".")
-	if _, err := netip.ParseAddr(s); err == nil {
+	ascii, err := profile.ToASCII(strings.TrimSuffix(string(text), "."))
+	if _, isIP := netip.ParseAddr(cmp.Or(ascii, string(text))); isIP == nil {
 		return fmt.Errorf("%q is an IP address; a domain name is wanted", text)
 	}
-	ascii, err := profile.ToASCII(s)
-	if err != nil || !utf8.ValidString(s) {
+	if err != nil || !utf8.Valid(text) || strings.HasSuffix(ascii, ".") {
 		return fmt.Errorf("%q is not a domain name", text)
 	}
 	*d = Domain(ascii)

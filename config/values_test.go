@@ -60,6 +60,10 @@ func TestValues(t *testing.T) {
 		{func() value { return new(Domain) }, map[string]string{
 			"Example.TEST": "example.test", "example.test.": "example.test", "bücher.test": "xn--bcher-kva.test", "xn--bcher-kva.test": "xn--bcher-kva.test", "localhost": "localhost",
 			"":            `!"" is not a domain name`,
+			"a.test..":    `!"a.test.." is not a domain name`,
+			"\xbc.test":   `!"\xbc.test" is not a domain name`,
+			"::1":         `!"::1" is an IP address; a domain name is wanted`,
+			"１.2.3.4":     `!"１.2.3.4" is an IP address; a domain name is wanted`,
 			"a..test":     `!"a..test" is not a domain name`,
 			"a_b.test":    `!"a_b.test" is not a domain name`,
 			"user@a.test": `!"user@a.test" is not a domain name`,

@@ -25,6 +25,9 @@ func addressSubject(key string) (subject, bool) {
 // network is the condition of a cidr table.
 type network struct{ netip.Prefix }
 
+// applies within one address family: !0.0.0.0/0 is not true of every IPv6 address.
+func (n network) applies(s subject) bool { return n.Addr().Is4() == s.addr.Is4() }
+
 func (n network) match(s subject) bool { return n.Contains(s.addr) }
 func (n network) groups(subject) []int { return nil }
 func (n network) count() int           { return 0 }

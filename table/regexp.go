@@ -13,6 +13,7 @@ import (
 // pattern is the condition of a regexp or pcre table.
 type pattern struct{ *regexp.Regexp }
 
+func (p pattern) applies(subject) bool   { return true }
 func (p pattern) match(s subject) bool   { return p.MatchString(s.text) }
 func (p pattern) groups(s subject) []int { return p.FindStringSubmatchIndex(s.text) }
 func (p pattern) count() int             { return p.NumSubexp() }

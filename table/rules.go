@@ -11,6 +11,8 @@ import (
 
 // test is one condition of a table that is searched from top to bottom.
 type test interface {
+	// applies is whether the condition can be asked at all; if not, ! does not make it hold either.
+	applies(s subject) bool
 	match(s subject) bool
 	// groups is where the parts of s.text are that a result may name, as regexp.FindStringSubmatchIndex has them.
 	groups(s subject) []int
@@ -43,7 +45,7 @@ func (v *rulesView) Lookup(key string) (value, where string, ok bool) {
 	for i := 0; i < len(v.rules); {
 		r := &v.rules[i]
 		switch {
-		case r.test.match(s) == r.negate:
+		case !r.test.applies(s) || r.test.match(s) == r.negate:
 			i = r.next
 		case r.opens:
 			i++

@@ -46,9 +46,9 @@ func TestLookup(t *testing.T) {
 		{"pcre", "/^(?:a|ab)(.*?)c/  $1\n/^\\d+$/A digits\n/^(b+)/U $1\n", map[string]string{
 			"abcc": "b @t:1", "123": "digits @t:2", "bbb": "b @t:3"}},
 		{"pcre", "/b/A anchored\n/Q/i case\n", map[string]string{"bc": "anchored @t:1", "ab": "", "q": "", "Q": "case @t:2"}},
-		{"cidr", "192.0.2.1 host\n192.0.2.0/24 $1 net\n!0.0.0.0/0 not v4\nif 10.0.0.0/8\n10.1.0.0/16 ten\nendif\n", map[string]string{
-			"192.0.2.1": "host @t:1", "::ffff:192.0.2.9": "$1 net @t:2", "2001:db8::1": "not v4 @t:3", "10.1.2.3": "ten @t:5",
-			"10.2.2.3": "", "name": ""}},
+		{"cidr", "192.0.2.1 host\n192.0.2.0/24 $1 net\nif 10.0.0.0/8\n10.1.0.0/16 ten\nendif\n!172.16.0.0/12 other v4\n", map[string]string{
+			"192.0.2.1": "host @t:1", "::ffff:192.0.2.9": "$1 net @t:2", "2001:db8::1": "", "10.1.2.3": "ten @t:4",
+			"10.2.2.3": "other v4 @t:6", "172.16.0.1": "", "name": ""}},
 		{"refile", "*@*.a.test first\n*@A.test  second # old\n*x*y* third\n", map[string]string{
 			"p@mx.a.test": "first @t:1", "p@a.TEST": "second @t:2", "axbyc": "third @t:3", "yx": ""}},
 	} {

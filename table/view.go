@@ -10,7 +10,8 @@ import (
 // View is a table as it was at one time. It never changes, and any number of goroutines may use it.
 type View interface {
 	// Lookup finds what key stands for, and where that is said ("virtual:12"). In hash, file, refile and inline tables
-	// case does not count; regexp, pcre, cidr and refile tables answer with the first entry that matches.
+	// case does not count; regexp, pcre, cidr and refile tables answer with the first entry that matches. An address
+	// is looked up unquoted (first last@a.test), though a hash file writes it with its quotes.
 	Lookup(key string) (value, where string, ok bool)
 	// All yields every entry in the file's order. Of patterns the key is the pattern as written, and the value still has
 	// its $1.
