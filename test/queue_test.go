@@ -15,7 +15,7 @@ import (
 // waiting is a line of `queue list --json`: only what the test looks at.
 type waiting struct {
 	ID string `json:"id"`
-	To string `json:"to"`
+	To string `json:"recipient"`
 }
 
 // list asks for the queue.

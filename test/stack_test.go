@@ -81,9 +81,9 @@ func (s *stack) mailbox(t *testing.T, id string) string {
 
 // look returns the message with this Message-ID, if it is in the Maildir.
 func (s *stack) look(id string) string {
-	names, _ := filepath.Glob(filepath.Join(s.dir, "mail", "*", "Maildir", "*", "*"))
+	names, _ := filepath.Glob(filepath.Join(s.dir, "mail", "*", "Maildir", "[cn]*", "*")) // cur and new
 	for _, n := range names {
-		if b, err := os.ReadFile(n); err == nil && strings.Contains(string(b), "<"+id+">") && !strings.Contains(n, "/tmp/") {
+		if b, err := os.ReadFile(n); err == nil && strings.Contains(string(b), "<"+id+">") {
 			return string(b)
 		}
 	}
