@@ -4,6 +4,7 @@ package smtpd
 
 import (
 	"context"
+	"errors"
 	"io"
 	"time"
 
@@ -46,6 +47,9 @@ func (c *conn) receive(tx *transaction, draft mail.Draft) (*mail.Message, error)
 	msg, arrival, err := mail.Receive(c.guard.Body(), draft, mail.Limits{
 		Size: int64(cfg.MessageSizeLimit), Header: int64(cfg.HeaderSizeLimit), Hops: cfg.HopcountLimit,
 	})
+	if err == nil && !c.guard.Whole() {
+		err = errors.New("the text is not whole") // Receive has stopped early: nothing may be promised
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -32,6 +33,30 @@ func TestS1SmugglingByTimeout(t *testing.T) {
 	p.gone()
 	if n := len(r.got()); n != 0 {
 		t.Errorf("%d messages were taken", n)
+	}
+}
+
+// TestTruncatedText: the end of the connection is not the end of a message.
+func TestTruncatedText(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "S", "Subject: x\r\n", "Subject: x\r\n\r\ntext\r\n", "\r\ntext\r\n.", "\r\ntext\r\n.\r", "a\nb\r\n"} {
+		t.Run(fmt.Sprintf("%q", text), func(t *testing.T) {
+			t.Parallel()
+			r := &recorder{}
+			p := start(t, r, nil).hello()
+			p.data()
+			p.send(text)
+			_ = p.conn.(*net.TCPConn).CloseWrite()
+			p.gone()
+			eventually(t, "the session ends", func() bool {
+				r.mu.Lock()
+				defer r.mu.Unlock()
+				return r.closed == 1
+			})
+			if n := len(r.got()); n != 0 {
+				t.Errorf("%d messages were taken", n)
+			}
+		})
 	}
 }
 

@@ -4,6 +4,7 @@ package guard
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -31,6 +32,13 @@ type body struct {
 	drained  int64
 	poisoned bool // the connection must not go on after the reply
 }
+
+// errCut is text that ended without its dot. A reader must not take the end of the connection for that of the message:
+// what it wraps is hidden from those who compare with io.EOF.
+var errCut = errors.New("the text was cut off")
+
+// Whole reports that the text has come to its final dot and is fit to be delivered.
+func (c *Conn) Whole() bool { return c.body.state == bodyEnded && c.body.err == io.EOF }
 
 // Body is the text of the message under way: dots removed, every line ended by CRLF. The first Read lets the client
 // have its 354; a frame that refuses before that has its reply answer DATA. It ends in io.EOF after CRLF.CRLF and only
@@ -113,7 +121,7 @@ func (c *Conn) more() error {
 	}
 	if err := c.fill(deadline, false); err != nil {
 		c.textFailed(err, steady.Before(rolling))
-		return err
+		return fmt.Errorf("%w: %w", errCut, err)
 	}
 	b.received += int64(c.in.w - c.in.r - before)
 	return nil
