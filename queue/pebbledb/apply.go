@@ -81,8 +81,9 @@ func (ch *change) build(c *queue.Change) error {
 }
 
 // commit applies the batch. It is visible, and settling free for others, before it is synced.
-func (ch *change) commit(lazy bool) error {
+func (ch *change) commit(lazy bool) (err error) {
 	defer ch.unlock()
+	defer ch.s.failed.catch(&err)
 	if ch.batch.Empty() {
 		return ch.s.failed.err()
 	}

@@ -42,6 +42,13 @@ func (f *failure) err() error {
 	return f.first
 }
 
+// catch makes an error of a panic: where pebble cannot write its files it sometimes has no other word. Deferred.
+func (f *failure) catch(err *error) {
+	if p := recover(); p != nil {
+		*err = f.set(fmt.Errorf("panic: %v", p))
+	}
+}
+
 // Infof, Errorf and Fatalf make it a pebble.Logger. Fatalf returns, and pebble then reports success: Apply asks err
 // before it does the same.
 func (f *failure) Infof(format string, args ...any) {
@@ -56,11 +63,14 @@ func (f *failure) Errorf(format string, args ...any) { f.log.Warn(fmt.Sprintf(fo
 // Fatalf is what pebble says instead of an error.
 func (f *failure) Fatalf(format string, args ...any) { _ = f.set(fmt.Errorf(format, args...)) }
 
+// nothingToFlush is how pebble reports a flush whose keys had all been deleted. The error is not exported.
+const nothingToFlush = "pebble: empty table"
+
 // listener hears of flushes that fail: pebble would try for ever while memory fills and commits block.
 func (f *failure) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		FlushEnd: func(i pebble.FlushInfo) {
-			if i.Err != nil {
+			if i.Err != nil && i.Err.Error() != nothingToFlush {
 				_ = f.set(fmt.Errorf("flush: %w", i.Err))
 			}
 		},

@@ -27,7 +27,7 @@ const (
 var formatKey = []byte{0} //nolint:gochecknoglobals // a constant in all but type
 
 // openRecords opens pebble with the format that its files already have.
-func (s *Store) openRecords() error {
+func (s *Store) openRecords() (err error) {
 	dir := s.path(recordsDir)
 	version := pebbleFormat
 	found, err := pebble.Peek(dir, s.o.FS)
@@ -40,11 +40,12 @@ func (s *Store) openRecords() error {
 	if found.Exists {
 		version = found.FormatMajorVersion
 	}
+	defer s.failed.catch(&err)
 	s.db, err = pebble.Open(dir, s.pebbleOptions(version))
 	return s.pebbleError(err)
 }
 
-// pebbleError finds the one refusal that pebble gives no type: a format it does not know.
+// pebbleError is also what pebble reported in another way than by its answer.
 func (s *Store) pebbleError(err error) error {
 	if err == nil {
 		return s.failed.err()
