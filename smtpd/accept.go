@@ -32,6 +32,7 @@ func (a *acceptor) Accept() (net.Conn, error) {
 			a.server.metrics.connections.Inc()
 			return c.guard, nil
 		}
+		c.cancel()
 		a.turnAway(raw)
 	}
 }

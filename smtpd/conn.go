@@ -133,7 +133,6 @@ func (c *conn) Closed() {
 	if c.counted {
 		c.server.clients.Release(c.key)
 	}
-	c.server.metrics.open.Dec()
 	c.server.leave(c)
 }
 
@@ -142,7 +141,9 @@ func (c *conn) update() {
 	name, esmtp := c.guard.Hello()
 	c.client.HELO = name
 	c.client.Early = c.guard.Early()
-	c.client.TLS = describe(c.guard.TLS())
+	if c.client.TLS == "" {
+		c.client.TLS = describe(c.guard.TLS())
+	}
 	c.client.Protocol = protocol(esmtp, c.client.TLS != "", c.client.Login != "")
 }
 
@@ -183,7 +184,6 @@ func (s *Server) exempt(a netip.Addr) bool {
 
 // admit holds a client to its number of connections, at once and a minute.
 func (s *Server) admit(c *conn) error {
-	s.metrics.open.Inc()
 	cfg := &s.o.Config
 	if c.key == "" {
 		return nil

@@ -4,6 +4,7 @@ package smtpd
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -18,8 +19,8 @@ const (
 // lookUp starts to find the client's name while banner and EHLO pass. A name counts if it leads back to the address
 // (RFC 8601 2.7.3 iprev). With too many look-ups under way, or no address, there is none.
 func (c *conn) lookUp() {
-	r, addr := c.server.o.Resolver, c.client.Addr.Addr()
-	if r == nil || !addr.IsValid() {
+	addr := c.client.Addr.Addr()
+	if c.server.o.Resolver == nil || !addr.IsValid() {
 		return
 	}
 	select {
@@ -28,12 +29,22 @@ func (c *conn) lookUp() {
 		return
 	}
 	c.name = make(chan string, 1)
-	go func(found chan<- string) {
-		defer func() { <-c.server.lookups }()
-		ctx, cancel := context.WithTimeout(c.ctx, nameTimeout)
-		defer cancel()
-		found <- verifiedName(ctx, r, addr)
-	}(c.name)
+	go c.server.findName(c.ctx, addr, c.name)
+}
+
+// findName sends one name, "" for none, whatever happens.
+func (s *Server) findName(ctx context.Context, addr netip.Addr, found chan<- string) {
+	name := ""
+	defer func() {
+		if p := recover(); p != nil {
+			s.o.Log.Error("panic", "in", "resolver", "client", addr.String(), "cause", fmt.Sprint(p))
+		}
+		<-s.lookups
+		found <- name
+	}()
+	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
+	defer cancel()
+	name = verifiedName(ctx, s.o.Resolver, addr)
 }
 
 // awaitName takes the name in, before the first MAIL is judged.

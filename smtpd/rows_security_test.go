@@ -200,6 +200,7 @@ func TestS8Normalize(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
 	p := start(t, r, func(o *Options, _ *listen.Config) { o.Mynetworks = loopback }).hello()
+	p.do("NOOP\n", "250 ")
 	p.data()
 	p.do("Subject: x\n\none\n.\ntwo\rthree\n..four\r\n.\r\n", "250 ")
 	if text := r.got()[0].text; !strings.HasSuffix(text, "Subject: x\r\n\r\none\r\n.\r\ntwo three\r\n.four\r\n") {

@@ -171,11 +171,11 @@ func profile(name string, def certs.Profile) certs.Profile {
 	return def
 }
 
-// machineLog is go-smtp's ErrorLog: what it says after the guard is at most of interest to us.
+// machineLog is go-smtp's ErrorLog. Behind the guard it has one thing to say: that no more connections can be accepted.
 type machineLog struct{ log *slog.Logger }
 
 func (l machineLog) Printf(format string, v ...any) {
-	l.log.Debug("go-smtp", "message", fmt.Sprintf(format, v...))
+	l.log.Warn("go-smtp", "message", fmt.Sprintf(format, v...))
 }
 
-func (l machineLog) Println(v ...any) { l.log.Debug("go-smtp", "message", fmt.Sprint(v...)) }
+func (l machineLog) Println(v ...any) { l.log.Warn("go-smtp", "message", fmt.Sprint(v...)) }

@@ -79,6 +79,7 @@ func (s *Server) enter(c *conn) bool {
 		return false
 	}
 	s.conns[c] = struct{}{}
+	s.metrics.open.Inc()
 	return true
 }
 
@@ -86,6 +87,7 @@ func (s *Server) leave(c *conn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)
+	s.metrics.open.Dec()
 	if s.stopping && len(s.conns) == 0 {
 		close(s.gone)
 	}

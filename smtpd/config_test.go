@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+
+package smtpd
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"posthouse/config"
+)
+
+func TestConfig(t *testing.T) {
+	t.Parallel()
+	cases := map[string]string{ // changed lines, complaint
+		"":                                  "",
+		"hostname: mx.ours.test":            "",
+		"hostname: \"\"":                    "needs a hostname",
+		"hostname: \"a b\"":                 "is not a domain name",
+		"listen: []":                        "needs listen",
+		"listen: [{address: nowhere}]":      "nowhere",
+		"message_size_limit: 0":             "must be more than 0",
+		"recipient_limit: 50":               "must be at least 100",
+		"forbid_bare_newline: sometimes":    "it is reject or normalize",
+		"client_message_rate_limit: -1":     "must not be negative",
+		"client_connection_count_limit: -1": "must not be negative",
+		"max_connections: -1":               "must not be negative",
+		"command_timeout: 0s":               "must be more than 0",
+		"error_limit: 0":                    "must be more than 0",
+		"data_rate: 0":                      "must be more than 0",
+	}
+	for change, want := range cases {
+		lines := map[string]string{"hostname": "hostname: mx.test", "listen": "listen: [\":25\"]"}
+		key, _, _ := strings.Cut(change, ":")
+		lines[key] = change
+		text := ""
+		for _, l := range lines {
+			text += l + "\n"
+		}
+		var c Config
+		_, report := config.Parse("test.yaml", []byte(text), &c)
+		err := report.Err()
+		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%q: got %v, want %q", change, err, want)
+		}
+	}
+}
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	c := testConfig()
+	if c.MessageSizeLimit != 50<<20 || c.HopcountLimit != 100 || c.ForbidBareNewline != "reject" {
+		t.Errorf("got %+v", c)
+	}
+	if n := connectionsFromFiles(); n < 64 {
+		t.Errorf("%d connections", n)
+	}
+	if _, err := New(Options{Config: c}); err == nil {
+		t.Error("a Server without a Service")
+	}
+}
+
+// TestMetrics: the counters tell what happened, under the service's name.
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	registry := prometheus.NewRegistry()
+	o := Options{Name: "smtp_in", Service: &recorder{}, Spool: memorySpool{}, Config: testConfig(), Metrics: registry}
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.metrics.accepted.Inc()
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := ""
+	for _, f := range families {
+		names += f.GetName() + " "
+	}
+	if !strings.Contains(names, "posthouse_smtp_in_messages_total") || !strings.Contains(names, "posthouse_smtp_in_connections ") {
+		t.Errorf("got %s", names)
+	}
+	if _, err := New(o); err == nil {
+		t.Error("two services of one name")
+	}
+}
