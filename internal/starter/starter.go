@@ -39,7 +39,6 @@ var ErrForeign = errors.New("the folder is not empty and has no " + ConfigName)
 type Options struct {
 	Dir      string // the folder to make, ./posthouse-data
 	PortBase int    // added to each standard port, 0 to 64542; 2000 makes 25 into 2025
-	Dovecot  bool   // maildrop delivers by LMTP to a private Dovecot in place of the embedded Maildir
 }
 
 // Find reports the cluster file in dir, if there is one.

@@ -44,11 +44,6 @@ func TestMake(t *testing.T) {
 	t.Run("names only files it made", func(t *testing.T) { testNames(t, dir) })
 	t.Run("keeps secrets", func(t *testing.T) { testSecrets(t, dir) })
 	t.Run("zone", func(t *testing.T) { testZone(t, dir) })
-	t.Run("embedded store", func(t *testing.T) {
-		if text := read(t, dir, ConfigName); !strings.Contains(text, "\n  maildir: {root: mail}") || strings.Contains(text, "lmtp:") {
-			t.Error("without Dovecot the store should be the embedded one")
-		}
-	})
 }
 
 func testNames(t *testing.T, dir string) {
@@ -107,12 +102,9 @@ func testZone(t *testing.T, dir string) {
 	}
 }
 
-func TestMakeWithDovecot(t *testing.T) {
+func TestMakePorts(t *testing.T) {
 	t.Parallel()
-	text := read(t, made(t, Options{PortBase: 12000, Dovecot: true}), ConfigName)
-	if !strings.Contains(text, "\n  lmtp:\n    - {address: \"unix:") || strings.Contains(text, "maildir:") {
-		t.Error("with Dovecot mail should go there by LMTP")
-	}
+	text := read(t, made(t, Options{PortBase: 12000}), ConfigName)
 	for _, address := range []string{"127.0.0.1:12024", "127.0.0.1:12025", "127.0.0.1:12465", "127.0.0.1:12587", "127.0.0.1:12080"} {
 		if !strings.Contains(text, `"`+address+`"`) {
 			t.Errorf("nothing listens on %s", address)

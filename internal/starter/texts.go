@@ -18,7 +18,6 @@ var files embed.FS
 type facts struct {
 	Domain, User string
 	Base         int
-	Dovecot      bool
 }
 
 // Port is a standard port moved by the base.
@@ -30,7 +29,7 @@ func texts(dir string, o Options) error {
 	if err != nil {
 		return err
 	}
-	f := facts{Domain: Domain, User: User, Base: o.PortBase, Dovecot: o.Dovecot}
+	f := facts{Domain: Domain, User: User, Base: o.PortBase}
 	for _, t := range all.Templates() {
 		name, ok := strings.CutSuffix(t.Name(), ".tmpl")
 		if !ok {
