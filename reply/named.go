@@ -44,6 +44,7 @@ var (
 
 	// Outcomes of delivery, in DSNs and logs.
 	NoSuchDomain    = Reply{Code: 550, Enhanced: "5.1.2", Text: "Domain does not exist"}
+	NoMailHost      = Reply{Code: 550, Enhanced: "5.4.4", Text: "Mail hosts of the domain have no address"}
 	NullMX          = Reply{Code: 556, Enhanced: "5.1.10", Text: "Domain does not accept mail (null MX)"}
 	DNSTrouble      = Reply{Code: 451, Enhanced: "4.4.3", Text: "Name server failure"}
 	NoContact       = Reply{Code: 451, Enhanced: "4.4.1", Text: "No answer from host"}

@@ -26,13 +26,16 @@ func (c *Conn) Auth(ctx context.Context, user, password string) error {
 	return reply.NotOffered.With("The server offers no way to log in that we know")
 }
 
-// say sends lines that are each, but for the last, answered by 334.
+// say sends lines that are each, but for the last, answered by 334. Lines behind the first are secret.
 func (c *Conn) say(ctx context.Context, lines ...string) error {
+	show := c.show
+	defer func() { c.show = show }()
 	for _, line := range lines[:len(lines)-1] {
 		r, err := c.ask(line, c.options.Timeouts.Command, nil)
 		if err != nil || r.Code != 334 {
 			return c.step(ctx, "logging in", r, err)
 		}
+		c.show = nil
 	}
 	r, err := c.ask(lines[len(lines)-1], c.options.Timeouts.Command, nil)
 	return c.step(ctx, "logging in", r, err)

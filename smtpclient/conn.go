@@ -28,7 +28,7 @@ type Conn struct {
 // ours about it (reply.For finds it); ErrTLS is in the chain if STARTTLS was what failed.
 func New(ctx context.Context, conn net.Conn, o Options) (*Conn, error) {
 	o.Timeouts = o.Timeouts.defaults()
-	c := &Conn{wire: newWire(conn), options: o}
+	c := &Conn{wire: newWire(conn, o.Trace), options: o}
 	defer c.watch(ctx)()
 	if err := c.begin(ctx); err != nil {
 		c.raw.Close()

@@ -4,6 +4,7 @@ package smtpclient
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -23,15 +24,13 @@ var blocks = sync.Pool{New: func() any { return &block{make([]byte, 0, blockSize
 
 type block struct{ data []byte }
 
-// localError is a body of ours that cannot be read; the other side is not to blame.
-type localError struct{ error }
-
-func (e localError) Unwrap() error { return e.error }
-
 // content sends the message and the final dot. A message that cannot be read to its end gets no dot, so that no one keeps
 // a part of it for the whole.
 func (t *transaction) content() error {
 	t.doing = "sending the message"
+	if t.conn.show != nil {
+		t.conn.show(fmt.Sprintf("C: (%d octets)", t.size))
+	}
 	b := blocks.Get().(*block)
 	defer blocks.Put(b)
 	limit := t.conn.options.Timeouts.Block
@@ -49,7 +48,7 @@ func (t *transaction) content() error {
 func (t *transaction) copyTo(s *stuffer) error {
 	r, err := t.msg.Open()
 	if err != nil {
-		return localError{fmt.Errorf("open the message: %w", err)}
+		return fmt.Errorf("%w: %w", ErrMessage, err)
 	}
 	defer r.Close()
 	n, err := io.Copy(s, r)
@@ -57,16 +56,16 @@ func (t *transaction) copyTo(s *stuffer) error {
 	case s.err != nil:
 		return s.err
 	case err != nil:
-		return localError{fmt.Errorf("read the message: %w", err)}
+		return fmt.Errorf("%w: %w", ErrMessage, err)
 	case n != t.size:
-		return localError{fmt.Errorf("read the message: %d octets instead of %d", n, t.size)}
+		return fmt.Errorf("%w: it has %d octets instead of %d", ErrMessage, n, t.size)
 	}
 	return nil
 }
 
 // lastWords looks for a reply that explains why the server took no more, a refusal of size most likely.
 func (t *transaction) lastWords(err error) error {
-	if _, ours := err.(localError); ours {
+	if errors.Is(err, ErrMessage) {
 		return err
 	}
 	r, none := t.conn.reply(min(lastWordsLimit, t.conn.options.Timeouts.Command), nil)
@@ -76,13 +75,14 @@ func (t *transaction) lastWords(err error) error {
 	if r.Code != 421 && t.goAhead {
 		t.settle(accepted, r)
 	}
-	return closing{softened(r)}
+	return closing{Soften(r)}
 }
 
 const lastWordsLimit = 2 * time.Second
 
-// softened makes a reply temporary for those that it was not said to.
-func softened(r reply.Reply) reply.Reply {
+// Soften makes a permanent reply temporary, for those that it was not said to: a greeting of 554 is about us, or the host,
+// and not about the mail.
+func Soften(r reply.Reply) reply.Reply {
 	if r.Permanent() {
 		r.Code -= 100
 		if r.Enhanced != "" {

@@ -25,7 +25,9 @@ type Options struct {
 	Mode     Mode        // TLS
 	TLS      *tls.Config // for every Mode but Plain; ServerName or InsecureSkipVerify is the caller's choice
 	Remote   string      // what results call the server: "mx.example.test[192.0.2.1]:25"
+	Trusted  bool        // the way never leaves this machine: REQUIRETLS is passed on, and not asked for
 	Timeouts Timeouts
+	Trace    func(line string) // gets the dialogue, "C: MAIL ..." and "S: 250 ..."; passwords are left out
 }
 
 // Timeouts bound each step as a whole, not each read of it. Zero values are those of RFC 5321 4.5.3.2, in brackets.
@@ -59,4 +61,8 @@ var (
 	ErrTLS = errors.New("TLS failed")
 	// ErrStale: a connection used before turned out to be closed; nothing was sent. A new one may work.
 	ErrStale = errors.New("the server closed the idle connection")
+	// ErrInDoubt: the final dot was sent, its reply not seen. Sending again at once would likely make a duplicate.
+	ErrInDoubt = errors.New("the server may have taken the message")
+	// ErrMessage: our own copy cannot be read; another server will not change that.
+	ErrMessage = errors.New("the message cannot be read")
 )

@@ -27,7 +27,7 @@ func (t *transaction) computeNeeds() needs {
 func (t *transaction) unfit() reply.Reply {
 	ext := &t.conn.ext
 	switch secure := t.conn.tls != ""; {
-	case t.env.RequireTLS && !(secure && ext.RequireTLS):
+	case t.env.RequireTLS && !t.conn.options.Trusted && !(secure && ext.RequireTLS):
 		return reply.RequireTLSFails
 	case t.need.utf8Envelope && !ext.SMTPUTF8:
 		return reply.NoSMTPUTF8
@@ -54,7 +54,7 @@ func (t *transaction) appendMail(b []byte) []byte {
 	if (t.need.utf8Envelope || t.need.utf8Header || t.env.UTF8) && ext.SMTPUTF8 {
 		b = append(b, " SMTPUTF8"...)
 	}
-	if t.env.RequireTLS {
+	if t.env.RequireTLS && ext.RequireTLS {
 		b = append(b, " REQUIRETLS"...)
 	}
 	if ext.DSN && t.env.Ret != "" {

@@ -80,7 +80,10 @@ func (t *transaction) run() error {
 		return err
 	}
 	t.doing = "waiting for the reply to the final dot"
-	return t.verdict()
+	if err := t.verdict(); err != nil {
+		return fmt.Errorf("%w: %w", ErrInDoubt, err)
+	}
+	return nil
 }
 
 // The steps of the envelope; those between are recipients, as their index in rcpts.
@@ -299,7 +302,6 @@ func (t *transaction) fail(ctx context.Context, err error) error {
 	c.broken = true
 	r := mail.Result{Status: mail.Deferred, Reply: failure(ctx, t.doing, err)}
 	var bye closing
-	var ours localError
 	switch {
 	case ctx.Err() != nil:
 		r.Status = mail.Unknown
@@ -307,7 +309,7 @@ func (t *transaction) fail(ctx context.Context, err error) error {
 		r.Status, err = mail.Unknown, fmt.Errorf("%w: %w", ErrStale, err)
 	case errors.As(err, &bye):
 		r.Reply = bye.Reply
-	case errors.As(err, &ours):
+	case errors.Is(err, ErrMessage):
 		r.Reply = reply.LocalError.Because(err)
 	}
 	for i := range t.state {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"time"
 
 	"posthouse/reply"
@@ -18,10 +19,11 @@ type wire struct {
 	conn net.Conn // raw, or TLS over it
 	in   *bufio.Reader
 	out  []byte
+	show func(line string) // nil: nobody looks on
 }
 
-func newWire(conn net.Conn) wire {
-	return wire{raw: conn, conn: conn, in: bufio.NewReaderSize(conn, 4096)}
+func newWire(conn net.Conn, show func(line string)) wire {
+	return wire{raw: conn, conn: conn, in: bufio.NewReaderSize(conn, 4096), show: show}
 }
 
 // watch closes the connection when ctx ends, until the function it returns is called.
@@ -34,6 +36,7 @@ func (w *wire) flush(limit time.Duration) error {
 	if len(w.out) == 0 {
 		return nil
 	}
+	w.showLines(w.out)
 	err := w.write(w.out, limit)
 	w.out = w.out[:0]
 	return err
@@ -52,7 +55,26 @@ func (w *wire) reply(limit time.Duration, each func(line []byte)) (reply.Reply, 
 	if err := w.conn.SetReadDeadline(time.Now().Add(limit)); err != nil {
 		return reply.Reply{}, err
 	}
-	return readReply(w.in, each)
+	r, err := readReply(w.in, each)
+	if err == nil && w.show != nil {
+		for line := range strings.SplitSeq(r.String(), "\n") {
+			w.show("S: " + line)
+		}
+	}
+	return r, err
+}
+
+// showLines shows commands to whoever looks on, without what AUTH keeps secret.
+func (w *wire) showLines(out []byte) {
+	if w.show == nil {
+		return
+	}
+	for line := range strings.SplitSeq(strings.TrimSuffix(string(out), "\r\n"), "\r\n") {
+		if strings.HasPrefix(line, "AUTH PLAIN ") {
+			line = "AUTH PLAIN ..."
+		}
+		w.show("C: " + line)
+	}
 }
 
 // ask sends a command line and reads its reply.
