@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"time"
 
 	"posthouse/mail"
@@ -74,6 +75,22 @@ func wideAddress(env *mail.Envelope) bool {
 	return false
 }
 
+// logReceived is the line by which an operator finds a message again; what becomes of it is logged under the same id.
+func (c *conn) logReceived(env *mail.Envelope) {
+	c.server.o.Log.LogAttrs(c.ctx, slog.LevelInfo, "received",
+		slog.String("id", string(env.ID)),
+		slog.String("client", c.peer()),
+		slog.String("name", env.Client.Name),
+		slog.String("helo", env.Client.HELO),
+		slog.String("protocol", env.Client.Protocol),
+		slog.String("tls", env.Client.TLS),
+		slog.String("login", env.Client.Login),
+		slog.String("from", env.From.String()),
+		slog.Int("recipients", len(env.Recipients)),
+		slog.Int64("size", env.Size),
+	)
+}
+
 // deliver hands the message over. This is the one place where a message is promised.
 func (c *conn) deliver(tx *transaction, msg *mail.Message) (reply.Reply, error) {
 	ctx, cancel := context.WithTimeout(c.ctx, time.Duration(c.server.o.Config.AnswerTimeout))
@@ -82,5 +99,6 @@ func (c *conn) deliver(tx *transaction, msg *mail.Message) (reply.Reply, error) 
 		return reply.Reply{}, err
 	}
 	c.server.metrics.accepted.Inc()
+	c.logReceived(tx.env)
 	return reply.OK.With("Ok: queued as %s", tx.env.ID), nil
 }

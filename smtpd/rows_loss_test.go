@@ -8,66 +8,11 @@ import (
 	"io"
 	"strings"
 	"testing"
-	"time"
 
-	"posthouse/config"
 	"posthouse/internal/listen"
 	"posthouse/mail"
 	"posthouse/reply"
 )
-
-// TestL1SlowButSteady: in go-smtp the whole text must come within one ReadTimeout. Here the deadline moves with the text.
-func TestL1SlowButSteady(t *testing.T) {
-	t.Parallel()
-	r := &recorder{}
-	p := start(t, r, func(o *Options, _ *listen.Config) {
-		o.Config.DataTimeout = config.Duration(200 * time.Millisecond)
-		o.Config.DataRate = 1000
-	}).hello()
-	p.data()
-	begin := time.Now()
-	for time.Since(begin) < 500*time.Millisecond {
-		p.send(strings.Repeat("x", 498) + "\r\n")
-		time.Sleep(20 * time.Millisecond) // the sender's pace is what is tested
-	}
-	p.do(".\r\n", "250 ")
-}
-
-// TestL1Trickle: but an octet now and then does not hold a connection for ever.
-func TestL1Trickle(t *testing.T) {
-	t.Parallel()
-	p := start(t, &recorder{}, func(o *Options, _ *listen.Config) {
-		o.Config.DataTimeout = config.Duration(100 * time.Millisecond)
-		o.Config.DataRate = 1 << 20
-	}).hello()
-	p.data()
-	go func() {
-		for {
-			if _, err := io.WriteString(p.conn, "x"); err != nil {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-	}()
-	p.want("421 4.4.2")
-}
-
-// TestL1CommandDeadline: nor does one within a command line: its deadline is absolute.
-func TestL1CommandDeadline(t *testing.T) {
-	t.Parallel()
-	p := start(t, &recorder{}, func(o *Options, _ *listen.Config) {
-		o.Config.CommandTimeout = config.Duration(100 * time.Millisecond)
-	}).dial()
-	go func() {
-		for {
-			if _, err := io.WriteString(p.conn, "x"); err != nil {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
-		}
-	}()
-	p.want("421 4.4.2")
-}
 
 // TestL2LongLines: one limit for commands, AUTH and text refuses good mail. Text has none but the size.
 func TestL2LongLines(t *testing.T) {

@@ -24,7 +24,7 @@ import (
 func TestS1SmugglingByTimeout(t *testing.T) {
 	t.Parallel()
 	r := &recorder{}
-	w := start(t, r, func(o *Options, _ *listen.Config) { o.Config.DataTimeout = config.Duration(50 * time.Millisecond) })
+	w := start(t, r, func(o *Options, _ *listen.Config) { o.Config.DataTimeout = config.Duration(300 * time.Millisecond) })
 	p := w.hello()
 	p.data()
 	p.send("Subject: one\r\n\r\ntext\r\n")

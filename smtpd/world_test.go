@@ -363,3 +363,9 @@ func (p *peer) gone() {
 type serviceFunc func() Session
 
 func (f serviceFunc) Connect(context.Context, *mail.Client) (Session, error) { return f(), nil }
+
+// waitForTheEnd is a Message that waits until it may not any longer.
+func waitForTheEnd(ctx context.Context, _ *mail.Message) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
