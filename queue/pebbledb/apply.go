@@ -27,6 +27,7 @@ func (s *Store) Apply(ctx context.Context, c queue.Change) error {
 	ch := change{s: s, batch: s.db.NewBatch()}
 	err := ch.build(&c)
 	if err == nil {
+		ch.remember(c.Add)
 		err = ch.commit(c.Lazy)
 	}
 	if err != nil {
@@ -34,6 +35,16 @@ func (s *Store) Apply(ctx context.Context, c queue.Change) error {
 		return err
 	}
 	return ch.batch.Close()
+}
+
+// remember is for the settlements to come. It goes before the commit makes the rows visible to whoever may change them; a
+// commit that fails is the store's end, so nothing need be taken back.
+func (ch *change) remember(added []queue.Entry) {
+	for i := range added {
+		if k, ok := knownOf(&added[i], ch.names[i]); ok {
+			ch.s.recent.add(added[i].Envelope.ID, k)
+		}
+	}
 }
 
 func (s *Store) ready(ctx context.Context, c *queue.Change) error {
@@ -56,6 +67,7 @@ type change struct {
 	key    []byte   // scratch
 	value  []byte   // scratch
 	files  []string // bodies that become names in this batch
+	names  []string // of each entry's body file, "" if it has none
 	unlink []string // bodies that this batch forgets
 	locked bool     // settling
 }
@@ -139,6 +151,7 @@ func (ch *change) add(e *queue.Entry) error {
 	if err := ch.batch.Set(envelopeKey(id), ch.value, nil); err != nil {
 		return err
 	}
+	ch.names = append(ch.names, "")
 	if err := ch.addMessage(id, e.Message); err != nil {
 		return fmt.Errorf("body of %s: %w", id, err)
 	}
@@ -180,6 +193,7 @@ func (ch *change) setDraft(id mail.ID, header string, d *draft) error {
 // setFile names the file in two records: the message's, and the sweep's.
 func (ch *change) setFile(id mail.ID, header string, d *draft) error {
 	ch.files = append(ch.files, d.name)
+	ch.names[len(ch.names)-1] = d.name
 	ch.set(id, header, d.name, d.size, nil)
 	return ch.batch.Set(fileKey(d.name), []byte(id), nil)
 }

@@ -50,6 +50,7 @@ func (ch *change) replace(row *queue.Row) error {
 	if err := checkRow(row); err != nil {
 		return err
 	}
+	ch.s.recent.take(row.ID)
 	found, err := ch.dropIndex(row.ID, row.N)
 	if err != nil || !found {
 		return err
@@ -94,6 +95,9 @@ func (ch *change) dropIndex(id mail.ID, n int) (found bool, err error) {
 // finish takes rows of one message away, and with the last of them the message.
 func (ch *change) finish(rows []queue.Row) error {
 	id := rows[0].ID
+	if k, ok := ch.s.recent.take(id); ok && k.all(rows) {
+		return ch.forgetKnown(id, &k)
+	}
 	gone := make(map[int]bool, len(rows))
 	for i := range rows {
 		n := rows[i].N
@@ -128,16 +132,35 @@ func (ch *change) othersLeft(id mail.ID, gone map[int]bool) (bool, error) {
 	return false, it.Close()
 }
 
-// forget deletes envelope and message, and remembers the body's file for after the sync.
+// forgetKnown forgets a whole message without reading it.
+func (ch *change) forgetKnown(id mail.ID, k *known) error {
+	for i := range k.rows {
+		r := &k.rows[i]
+		ch.key = appendRowKey(ch.key[:0], id, r.n)
+		_ = ch.batch.Delete(ch.key, nil)
+		if !r.held {
+			ch.key = appendIndexKey(ch.key[:0], r.destination, r.due, id, r.n)
+			_ = ch.batch.Delete(ch.key, nil)
+		}
+	}
+	return ch.deleteMessage(id, k.file)
+}
+
+// forget deletes the message, and looks for its body's file first.
 func (ch *change) forget(id mail.ID) error {
 	value, closer, err := ch.s.db.Get(messageKey(id))
 	if err != nil {
 		return fmt.Errorf("message %s: %w", id, err)
 	}
 	defer closer.Close()
-	if name := bodyFileOf(value); name != "" {
-		ch.unlink = append(ch.unlink, name)
-		_ = ch.batch.Delete(fileKey(name), nil)
+	return ch.deleteMessage(id, bodyFileOf(value))
+}
+
+// deleteMessage keeps the name of the body's file for after the sync.
+func (ch *change) deleteMessage(id mail.ID, file string) error {
+	if file != "" {
+		ch.unlink = append(ch.unlink, file)
+		_ = ch.batch.Delete(fileKey(file), nil)
 	}
 	_ = ch.batch.Delete(envelopeKey(id), nil)
 	return ch.batch.Delete(messageKey(id), nil)

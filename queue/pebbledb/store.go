@@ -32,7 +32,7 @@ type Options struct {
 	FS           vfs.FS                          // [the machine's]
 	Log          *slog.Logger                    // pebble's own words, at debug level; failures at error [none]
 	Threshold    int                             // a body of more octets is a file [128 KiB]
-	MemTable     uint64                          // octets [8 MiB]; pebble may hold two
+	MemTable     uint64                          // octets [16 MiB]; pebble may hold two or three
 	Cache        int64                           // octets of blocks read [8 MiB]
 	Delay        time.Duration                   // a lazy Change is durable after that, and a forgotten body file unlinked [500ms; at most 1s]
 	MinFree      int64                           // octets that must stay free: Free, and the ballast at Open [64 MiB]
@@ -46,7 +46,7 @@ func (o *Options) setDefaults() {
 	setDefault(&o.FS, vfs.Default)
 	setDefault(&o.Log, slog.New(slog.DiscardHandler))
 	setDefault(&o.Threshold, 128<<10)
-	setDefault(&o.MemTable, 8<<20)
+	setDefault(&o.MemTable, 16<<20)
 	setDefault(&o.Cache, 8<<20)
 	setDefault(&o.Delay, 500*time.Millisecond)
 	o.Delay = min(o.Delay, time.Second)
@@ -73,6 +73,7 @@ type Store struct {
 	bodies vfs.File // the directory of body files, open to be synced
 	failed failure
 	late   late
+	recent recent
 	closed atomic.Bool
 	drafts atomic.Int64 // what open drafts may still write, in octets
 
