@@ -11,7 +11,9 @@ func (r Result) Recipients(of mail.Recipient) []mail.Recipient {
 	for _, ends := range [][]Target{r.Targets, r.Dead} {
 		for _, end := range ends {
 			one := of
-			one.To = end.To
+			if !end.To.IsNull() { // what is no address at all can only be returned as the one that led to it
+				one.To = end.To
+			}
 			out = append(out, one)
 		}
 	}

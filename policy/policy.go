@@ -53,7 +53,8 @@ type Question struct {
 	From, To mail.Path // To as the client gave it
 	Facts    Facts
 
-	later *Verdict // defer_if_permit: stands unless a rule rejects
+	Warned []Verdict // what warn_if_reject kept from refusing, for the log
+	later  *Verdict  // defer_if_permit: stands unless a rule rejects
 }
 
 // Facts answers rules when they ask. An error is an answer: the rule judges it.
@@ -79,14 +80,32 @@ type judge func(ctx context.Context, q *Question) Verdict
 // Judge asks the rules in order; the first that decides ends the list. Dunno at its end permits, as in Postfix.
 func (l List) Judge(ctx context.Context, q *Question) Verdict {
 	for _, r := range l {
-		v := r.judge(ctx, q)
-		if v.Action == Dunno || r.warn {
-			continue
+		if v := r.ask(ctx, q); v.Action != Dunno {
+			return v
 		}
+	}
+	return Verdict{}
+}
+
+// ask asks one rule. Behind warn_if_reject a refusal is only noted, one for later (defer_if_permit) too.
+func (r rule) ask(ctx context.Context, q *Question) Verdict {
+	if !r.warn {
+		v := r.judge(ctx, q)
 		v.Rule = r.words
 		return v
 	}
-	return Verdict{}
+	apart := *q
+	apart.later = nil
+	v := r.judge(ctx, &apart)
+	if v.Action == Dunno && apart.later != nil {
+		v = *apart.later
+	}
+	v.Rule = r.words
+	if v.Action == Reject || v.Action == Defer {
+		q.Warned = append(q.Warned, v)
+		return Verdict{}
+	}
+	return v
 }
 
 // Both judges relay, then recipient, as Postfix does at RCPT, and returns the reply that refuses or nil. A defer_if_permit

@@ -94,6 +94,19 @@ func TestRules(t *testing.T) {
 		{name: "own domain is not looked up", words: []string{"reject_unknown_recipient_domain"}, to: "a@ours.test", facts: ours},
 		{name: "unknown recipient domain", words: []string{"reject_unknown_recipient_domain"}, to: "a@gone.test", facts: ours, want: reply.UnknownRcptDom},
 		{name: "unlisted", words: []string{"reject_unlisted_recipient"}, to: "a@ours.test", facts: ours, want: reply.UnknownUser},
+		{name: "in any case", words: []string{"REJECT"}, to: "a@ours.test", facts: ours, want: reply.Rejected},
+		{name: "permit_mynetworks does not undo DNS trouble", words: []string{"reject_unknown_sender_domain", "permit"}, from: "a@servfail.test",
+			to: "a@ours.test", facts: ours, want: reply.RestrictionTrouble},
+		{name: "defer_if_permit", words: []string{"defer_if_permit", "permit"}, to: "a@ours.test", facts: ours, want: reply.Deferred},
+		{name: "defer_if_permit, rejected", words: []string{"defer_if_permit", "reject"}, to: "a@ours.test", facts: ours, want: reply.Rejected},
+		{name: "warn_if_reject and DNS trouble", words: []string{"warn_if_reject reject_unknown_sender_domain"}, from: "a@servfail.test",
+			to: "a@ours.test", facts: ours},
+		{name: "warn_if_reject permits all the same", words: []string{"warn_if_reject permit", "reject"}, to: "a@ours.test", facts: ours},
+		{name: "percent hack", words: []string{"reject_unauth_destination"}, to: "victim%else.test@ours.test", facts: ours, want: reply.RelayDenied},
+		{name: "bang path", words: []string{"reject_unauth_destination"}, to: "else.test!victim@ours.test", facts: ours, want: reply.RelayDenied},
+		{name: "quoted at", words: []string{"defer_unauth_destination"}, to: `"victim@else.test"@ours.test`, facts: ours, want: reply.RelayDeferred},
+		{name: "routed sender comes home", words: []string{"reject_unauth_destination"}, to: "SRS0=aaaa=AA=else.test=a%b@ours.test", facts: ours},
+		{name: "no helo", words: []string{"reject_invalid_helo_hostname", "reject_non_fqdn_helo_hostname"}, to: "a@ours.test", facts: ours},
 		{name: "warn_if_reject only warns", words: []string{"warn_if_reject reject"}, to: "a@ours.test", facts: ours},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -152,6 +165,10 @@ func TestParseListProblems(t *testing.T) {
 		"reject_rbl_client zen.test":       "not enforced yet",
 		"reject_unknown_helo_hostname":     "not enforced yet",
 		"warn_if_reject reject_rbl_client": "takes 1 arguments",
+		"check_sender_mx_access hash:x":    "not enforced yet",
+		"check_everything_access hash:x":   "unknown restriction",
+		"check_policy_service { inet:127.0.0.1:10023, timeout=10s }": "not enforced yet",
+		"reject_unknown_client": "not enforced yet",
 	} {
 		l, problems := ParseList([]string{"permit", entry})
 		if len(l) != 1 || len(problems) != 1 || problems[0].Index != 1 || !strings.Contains(problems[0].Err.Error(), want) {
@@ -176,6 +193,57 @@ func TestRefuses(t *testing.T) {
 	}
 	if refuses([]string{"warn_if_reject reject"}) {
 		t.Error("a rule that only warns refuses nothing")
+	}
+}
+
+// TestExample has the lists of the example cluster: which words are enforced, and which make a start ask for leave.
+func TestExample(t *testing.T) {
+	t.Parallel()
+	entries := []string{
+		"permit_mynetworks", "reject_invalid_helo_hostname", "reject_non_fqdn_recipient", "reject_unknown_recipient_domain",
+		"reject_unauth_pipelining", "reject_unauth_destination", "reject_rbl_client zen.spamhaus.org=127.0.0.[2..11]",
+		"reject_rhsbl_sender dbl.spamhaus.org=127.0.1.[2..99]", "reject_rhsbl_helo dbl.spamhaus.org=127.0.1.[2..99]",
+		"reject_rhsbl_reverse_client dbl.spamhaus.org=127.0.1.[2..99]",
+		"warn_if_reject reject_rbl_client zen.spamhaus.org=127.255.255.[1..255]", "permit",
+	}
+	l, problems := ParseList(entries)
+	if len(l) != 7 || len(problems) != 5 {
+		t.Fatalf("%d rules, problems %v", len(l), problems)
+	}
+	for _, p := range problems {
+		if !p.Unenforced || weakens(entries[p.Index]) != (p.Index != 10) {
+			t.Errorf("%s: %+v, weakens %v", entries[p.Index], p, weakens(entries[p.Index]))
+		}
+	}
+	if !refuses(entries) {
+		t.Error("the list refuses to relay")
+	}
+}
+
+// TestWarned notes what would have been refused, and by which words.
+func TestWarned(t *testing.T) {
+	t.Parallel()
+	q := &Question{Client: &mail.Client{}, To: address(t, "a@ours.test"), From: address(t, "a@servfail.test"), Facts: &facts{trouble: "servfail.test"}}
+	if err := Both(t.Context(), list(t, "warn_if_reject reject"), list(t, "warn_if_reject reject_unknown_sender_domain"), q); err != nil {
+		t.Fatal(err)
+	}
+	if len(q.Warned) != 2 || q.Warned[0].Rule != "reject" || q.Warned[1].Rule != "reject_unknown_sender_domain" || q.Warned[1].Action != Defer {
+		t.Errorf("%+v", q.Warned)
+	}
+}
+
+func TestNames(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string][2]bool{ // valid, fully qualified
+		"mx.test": {true, true}, "mx.test.": {true, true}, "pc": {true, false}, "a_b.test": {true, true}, "1.test": {true, true},
+		"192.0.2.1": {true, false}, "2001:db8::1": {true, false}, "1.2.3": {false, false}, "[192.0.2.1]": {true, true},
+		"[IPv6:2001:db8::1]": {true, true}, "[2001:db8::1]": {false, false}, "[x]": {false, false}, "[": {false, false},
+		"-a.test": {false, false}, "a-.test": {false, false}, "a..test": {false, false}, ".": {false, false}, "": {false, false},
+		"a b.test": {false, false}, "é.test": {false, false},
+	} {
+		if got := [2]bool{validHelo(name), fqdn(name)}; got != want {
+			t.Errorf("%q: %v; want %v", name, got, want)
+		}
 	}
 }
 

@@ -4,7 +4,6 @@ package policy
 
 import (
 	"context"
-	"net/netip"
 	"strings"
 
 	"posthouse/reply"
@@ -19,12 +18,14 @@ func enforced(word string) judge {
 		return always(Verdict{Action: Reject, Reply: reply.Rejected})
 	case "defer":
 		return always(Verdict{Action: Defer, Reply: reply.Deferred})
+	case "defer_if_permit":
+		return deferIfPermit
 	case "permit_mynetworks":
 		return permitIf(func(q *Question) bool { return q.Facts.Trusted(q.Client) })
 	case "permit_sasl_authenticated":
 		return permitIf(func(q *Question) bool { return q.Client.Login != "" })
 	case "permit_auth_destination":
-		return permitIf(func(q *Question) bool { return q.Facts.Authorised(q.To) })
+		return permitIf(authorised)
 	case "reject_unauth_destination":
 		return refuseUnless(authorised, Verdict{Action: Reject, Reply: reply.RelayDenied})
 	case "defer_unauth_destination":
@@ -32,9 +33,11 @@ func enforced(word string) judge {
 	case "reject_unauth_pipelining":
 		return refuseUnless(func(q *Question) bool { return !q.Client.Early }, Verdict{Action: Reject, Reply: reply.EarlyTalker})
 	case "reject_invalid_helo_hostname":
-		return refuseUnless(func(q *Question) bool { return validHelo(q.Client.HELO) }, Verdict{Action: Reject, Reply: reply.InvalidHelo})
+		return refuseUnless(func(q *Question) bool { return q.Client.HELO == "" || validHelo(q.Client.HELO) },
+			Verdict{Action: Reject, Reply: reply.InvalidHelo})
 	case "reject_non_fqdn_helo_hostname":
-		return refuseUnless(func(q *Question) bool { return fqdn(q.Client.HELO) }, Verdict{Action: Reject, Reply: reply.NonFQDNHelo})
+		return refuseUnless(func(q *Question) bool { return q.Client.HELO == "" || fqdn(q.Client.HELO) },
+			Verdict{Action: Reject, Reply: reply.NonFQDNHelo})
 	case "reject_non_fqdn_sender":
 		return refuseUnless(func(q *Question) bool { return q.From.IsNull() || fqdn(q.From.Domain()) },
 			Verdict{Action: Reject, Reply: reply.NonFQDNSender})
@@ -50,7 +53,16 @@ func enforced(word string) judge {
 	return nil
 }
 
-func authorised(q *Question) bool { return q.Facts.Authorised(q.To) }
+// authorised is a destination of ours, without sender-specified routing (user%elsewhere@ours, elsewhere!user@ours): a host
+// behind us might follow it. What is signed, an SRS address, may have such a sender in it.
+func authorised(q *Question) bool {
+	if !q.Facts.Authorised(q.To) {
+		return false
+	}
+	local := q.To.Local()
+	signed := len(local) > 4 && strings.EqualFold(local[:3], "SRS")
+	return signed || !strings.ContainsAny(local, "@%!")
+}
 
 func always(v Verdict) judge { return func(context.Context, *Question) Verdict { return v } }
 
@@ -92,14 +104,24 @@ func resolves(ctx context.Context, q *Question, domain, rule string, refusal rep
 	ok, err := q.Facts.Resolves(ctx, domain)
 	switch {
 	case err != nil:
-		if q.later == nil {
-			q.later = &Verdict{Action: Defer, Reply: reply.RestrictionTrouble.Because(err), Rule: rule}
-		}
+		q.deferLater(Verdict{Action: Defer, Reply: reply.RestrictionTrouble.Because(err), Rule: rule})
 		return Verdict{}
 	case !ok:
 		return Verdict{Action: Reject, Reply: refusal}
 	}
 	return Verdict{}
+}
+
+func deferIfPermit(_ context.Context, q *Question) Verdict {
+	q.deferLater(Verdict{Action: Defer, Reply: reply.Deferred, Rule: "defer_if_permit"})
+	return Verdict{}
+}
+
+// deferLater keeps the first reason to defer what nothing refuses.
+func (q *Question) deferLater(v Verdict) {
+	if q.later == nil {
+		q.later = &v
+	}
 }
 
 func unlisted(ctx context.Context, q *Question) Verdict {
@@ -111,50 +133,4 @@ func unlisted(ctx context.Context, q *Question) Verdict {
 		return Verdict{Action: Reject, Reply: reply.UnknownUser}
 	}
 	return Verdict{}
-}
-
-// validHelo takes a host name of letters, digits, hyphens, underscores and dots, or an address literal.
-func validHelo(name string) bool {
-	if literal(name) {
-		return true
-	}
-	name = strings.TrimSuffix(name, ".")
-	if name == "" || len(name) > 255 {
-		return false
-	}
-	for label := range strings.SplitSeq(name, ".") {
-		if !validLabel(label) {
-			return false
-		}
-	}
-	return true
-}
-
-func validLabel(label string) bool {
-	if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
-		return false
-	}
-	return !strings.ContainsFunc(label, func(r rune) bool {
-		return r >= 0x80 || !(r == '-' || r == '_' || r >= '0' && r <= '9' || r|0x20 >= 'a' && r|0x20 <= 'z')
-	})
-}
-
-// fqdn takes a name with a dot in it, or an address literal.
-func fqdn(name string) bool {
-	return literal(name) || validHelo(name) && strings.Contains(strings.TrimSuffix(name, "."), ".")
-}
-
-func literal(name string) bool {
-	inner, ok := strings.CutPrefix(name, "[")
-	if !ok {
-		return false
-	}
-	if inner, ok = strings.CutSuffix(inner, "]"); !ok {
-		return false
-	}
-	if len(inner) > 5 && strings.EqualFold(inner[:5], "IPv6:") {
-		inner = inner[5:]
-	}
-	_, err := netip.ParseAddr(inner)
-	return err == nil
 }

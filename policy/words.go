@@ -10,21 +10,6 @@ import (
 	"posthouse/config"
 )
 
-// later are Postfix's words that are understood and not judged yet, with the number of their arguments.
-func later(word string) (arguments int, ok bool) {
-	switch word {
-	case "reject_rbl_client", "permit_dnswl_client", "reject_rhsbl_client", "reject_rhsbl_reverse_client", "reject_rhsbl_helo",
-		"reject_rhsbl_sender", "reject_rhsbl_recipient", "permit_rhswl_client",
-		"check_client_access", "check_helo_access", "check_sender_access", "check_recipient_access", "check_policy_service":
-		return 1, true
-	case "reject_unknown_helo_hostname", "reject_unknown_client_hostname", "reject_unknown_reverse_client_hostname",
-		"reject_unverified_recipient", "reject_unverified_sender", "reject_sender_login_mismatch",
-		"reject_authenticated_sender_login_mismatch", "permit_tls_clientcerts":
-		return 0, true
-	}
-	return 0, false
-}
-
 // Problem is what is wrong with one entry of a list.
 type Problem struct {
 	Index      int // of the entry
@@ -43,7 +28,7 @@ func ParseList(entries []string) (List, []Problem) {
 		case err != nil:
 			problems = append(problems, Problem{i, err, false})
 		case unenforced:
-			problems = append(problems, Problem{i, fmt.Errorf("%s is not enforced yet", strings.Fields(entry)[0]), true})
+			problems = append(problems, Problem{i, fmt.Errorf("%s is not enforced yet", r.words), true})
 		default:
 			list = append(list, r)
 		}
@@ -53,12 +38,14 @@ func ParseList(entries []string) (List, []Problem) {
 
 func parse(entry string) (r rule, unenforced bool, err error) {
 	words := strings.Fields(entry)
-	if len(words) > 0 && words[0] == "warn_if_reject" {
+	if len(words) > 0 && strings.EqualFold(words[0], "warn_if_reject") {
 		r.warn, words = true, words[1:]
 	}
 	if len(words) == 0 {
 		return r, false, fmt.Errorf("restriction %q names no rule", entry)
 	}
+	words = braced(words)
+	words[0] = modern(strings.ToLower(words[0]))
 	arguments, isLater := later(words[0])
 	r.words, r.judge = strings.Join(words, " "), enforced(words[0])
 	switch {
@@ -93,20 +80,24 @@ func complain(at config.Section, entries []string) {
 	for _, p := range problems {
 		place := at.At(fmt.Sprintf("[%d]", p.Index))
 		if p.Unenforced {
-			// A rule that only warns, or only lets more in, weakens nothing when it is passed over.
-			weakens := !strings.HasPrefix(entries[p.Index], "warn_if_reject") && !strings.HasPrefix(entries[p.Index], "permit_")
-			place.Unenforced(weakens, "%v", p.Err)
+			place.Unenforced(weakens(entries[p.Index]), "%v", p.Err)
 			continue
 		}
 		place.Errorf("%v", p.Err)
 	}
 }
 
+// weakens reports whether passing an entry over lets more in. One that only warns or permits does not.
+func weakens(entry string) bool {
+	entry = strings.ToLower(strings.TrimSpace(entry))
+	return strings.HasPrefix(entry, "reject_") || strings.HasPrefix(entry, "check_")
+}
+
 // refuses reports a working refusal of unauthorised destinations: one that stands before an unconditional permit.
 func refuses(entries []string) bool {
 	stops := []string{"reject_unauth_destination", "defer_unauth_destination", "reject", "defer"}
 	for _, e := range entries {
-		switch word := strings.TrimSpace(e); {
+		switch word := strings.ToLower(strings.TrimSpace(e)); {
 		case slices.Contains(stops, word):
 			return true
 		case word == "permit":
