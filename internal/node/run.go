@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: MIT
+
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"posthouse/internal/admin"
+	"posthouse/internal/daemon"
+	"posthouse/resolver"
+	"posthouse/table"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+)
+
+// Options say which services run, and how.
+type Options struct {
+	Services        []string
+	AllowUnenforced bool // start although a setting that protects something is not enforced yet
+	Outside         bool // deliver to hosts found by MX; without it mail that no transport_maps entry routes waits
+	Log             *slog.Logger
+	Ready           func([]Listener) // called once everything listens
+}
+
+// Listener is one door that is open.
+type Listener struct{ Service, Address, Note string }
+
+// ErrUnenforced means that the file asks for protection that this release does not give.
+var ErrUnenforced = errors.New("settings that protect something are not enforced yet")
+
+// process is one running posthouse: what its services share, and its parts in the order of their start.
+type process struct {
+	*Cluster
+	Options
+	daemon    *daemon.Process
+	registry  *prometheus.Registry
+	watcher   *table.Watcher
+	listeners []Listener
+	ready     []func() error
+	names     resolver.Resolver
+}
+
+// Run runs services of this node until ctx ends or a signal comes.
+func (c *Cluster) Run(ctx context.Context, o Options) error {
+	if err := c.enforceable(o); err != nil {
+		return err
+	}
+	if _, err := daemon.RaiseFileLimit(); err != nil {
+		o.Log.Warn("limit of open files not raised", "error", err)
+	}
+	p := &process{Cluster: c, Options: o, registry: prometheus.NewRegistry()}
+	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	p.watcher = table.NewWatcher(2*time.Second, func(err error) { o.Log.Error("not taken over; the last good one stays in force", "error", err) })
+	p.daemon = &daemon.Process{Log: o.Log, Reload: func(context.Context) error { p.watcher.ReloadAll(); return nil }}
+	p.daemon.Add(daemon.Part{Name: "watcher", Run: func(stop, _ context.Context) error { p.watcher.Run(stop); return nil }})
+	p.addDovecot()
+	for _, name := range o.Services {
+		if err := p.add(name); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	p.addAdmin()
+	p.daemon.Add(daemon.Part{Name: "ready", Start: func(context.Context) error {
+		if o.Ready != nil {
+			o.Ready(p.listeners)
+		}
+		return nil
+	}})
+	return p.daemon.Run(ctx)
+}
+
+// enforceable names at every start what the file asks for and does not get, and refuses where that weakens a promise.
+func (c *Cluster) enforceable(o Options) error {
+	var weak []string
+	for _, p := range c.document.Report().Problems {
+		if !p.Unenforced || !c.concerns(o.Services, p.Path) {
+			continue
+		}
+		o.Log.Warn("not enforced", "file", p.File, "line", p.Line, "setting", p.Path, "why", p.Message)
+		if p.Weakens {
+			weak = append(weak, fmt.Sprintf("%s:%d: %s: %s", p.File, p.Line, p.Path, p.Message))
+		}
+	}
+	if len(weak) > 0 && !o.AllowUnenforced {
+		return fmt.Errorf("%w:\n%s", ErrUnenforced, strings.Join(weak, "\n"))
+	}
+	return nil
+}
+
+// concerns reports that a path of the file is about one of these services, or about none in particular.
+func (c *Cluster) concerns(services []string, path string) bool {
+	section, _, _ := strings.Cut(path, ".")
+	if !known(section) {
+		return true
+	}
+	for _, s := range services {
+		if s == section {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *process) add(name string) error {
+	switch name {
+	case SMTPIn:
+		return p.addSMTPIn()
+	case SMTPOut:
+		return p.addSMTPOut()
+	case Maildrop:
+		return p.addMaildrop()
+	}
+	p.Log.Warn("service does not run yet", "service", name)
+	return nil
+}
+
+// addAdmin opens the read-only HTTP side: the node's, or the one service's own.
+func (p *process) addAdmin() {
+	listen := p.Admin.Listen
+	if len(p.Services) == 1 {
+		if own := p.adminOf(p.Services[0]); own != nil {
+			listen = own.Listen
+		}
+	}
+	if listen == "" {
+		return
+	}
+	var server *admin.Server
+	p.daemon.Add(daemon.Part{
+		Name: "admin",
+		Start: func(context.Context) (err error) {
+			server, err = admin.NewServer(admin.Options{Listen: listen, Registry: p.registry, Ready: p.isReady, Log: p.Log})
+			if err == nil {
+				p.listeners = append(p.listeners, Listener{"admin", server.Addr().String(), " /metrics /healthz /readyz"})
+			}
+			return err
+		},
+		Run: func(stop, hard context.Context) error { return server.Serve(stop, hard) },
+	})
+}
+
+func (p *process) adminOf(service string) *admin.Config {
+	switch service {
+	case SMTPIn:
+		return p.SMTPIn.Admin
+	case SMTPOut:
+		return p.SMTPOut.Admin
+	case Maildrop:
+		return p.Maildrop.Admin
+	}
+	return nil
+}
+
+// isReady is nil while every service takes work.
+func (p *process) isReady() error {
+	for _, ask := range p.ready {
+		if err := ask(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+
+// Package smtpout is the submission service (RFC 6409): users of the cluster and hosts in mynetworks hand in mail for the
+// world. TLS comes before the password, the login decides who may send, the header is completed, and dkim signs exactly
+// what is queued. Delivery takes it from the queue.
+//
+// The package decides; wire, order of verbs and the 250 are smtpd's, retries and bounces are delivery's.
+//
+// SECURITY: this service may read the password file and the private DKIM keys, and write its own queue. It opens no
+// connection of its own.
+package smtpout
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/netip"
+
+	"posthouse/auth"
+	"posthouse/dkim"
+	"posthouse/mail"
+	"posthouse/policy"
+	"posthouse/reply"
+	"posthouse/smtpd"
+)
+
+// Passwords checks a login. Errors are auth.ErrCredentials, or that no answer could be had now.
+type Passwords interface {
+	Authenticate(ctx context.Context, user, password string) (login string, err error)
+}
+
+// Signer returns the signature fields for a message, none if no key is meant for its From. An error (dkim.ErrKey, or the
+// body's) defers the message: what should be signed never goes out unsigned.
+type Signer interface {
+	Sign(ctx context.Context, msg *mail.Message) ([]mail.Field, error)
+}
+
+// Service makes the sessions. Passwords and Next are required; a nil Signer signs nothing, a nil Owns lets every login
+// send as anybody.
+type Service struct {
+	Hostname   string // of Message-IDs
+	Passwords  Passwords
+	Signer     Signer
+	Owns       func(login string, from mail.Path) bool // may the login send as that (sender_login_maps)
+	Mynetworks []netip.Prefix
+	Relay      policy.List // relay_restrictions
+	Recipient  policy.List // recipient_restrictions
+	Facts      policy.Facts
+	Next       mail.Carrier
+	Log        *slog.Logger
+}
+
+// Connect admits everyone: limits are smtpd's, and what a client may do is known at MAIL.
+func (s *Service) Connect(_ context.Context, c *mail.Client) (smtpd.Session, error) {
+	return &session{service: s, client: c}, nil
+}
+
+type session struct {
+	service *Service
+	client  *mail.Client
+}
+
+func (s *session) Close() {}
+
+// Authenticate checks the password; the frame has seen to TLS and counts the failures.
+func (s *session) Authenticate(ctx context.Context, _, user, password string) (string, error) {
+	login, err := s.service.Passwords.Authenticate(ctx, user, password)
+	switch {
+	case errors.Is(err, auth.ErrCredentials):
+		return "", reply.AuthFailed.Because(err)
+	case err != nil:
+		return "", reply.AuthBusy.Because(err)
+	}
+	return login, nil
+}
+
+// Mail wants a login, or a client of mynetworks, and a sender that the login owns.
+func (s *session) Mail(_ context.Context, env *mail.Envelope) (smtpd.Transaction, error) {
+	login := s.client.Login
+	if login == "" && !s.trusted() {
+		return nil, reply.NeedAuth
+	}
+	if login != "" && s.service.Owns != nil && !s.service.Owns(login, env.From) {
+		return nil, reply.NotYours
+	}
+	return &transaction{service: s.service, client: s.client, env: env}, nil
+}
+
+func (s *session) trusted() bool {
+	addr := s.client.Addr.Addr()
+	for _, n := range s.service.Mynetworks {
+		if n.Contains(addr) {
+			return true
+		}
+	}
+	return false
+}
+
+type transaction struct {
+	service *Service
+	client  *mail.Client
+	env     *mail.Envelope
+}
+
+func (t *transaction) Close() {}
+
+// Rcpt judges relay_restrictions, then recipient_restrictions.
+func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
+	q := &policy.Question{Stage: policy.Rcpt, Client: t.client, From: t.env.From, To: to.To, Facts: t.service.Facts}
+	return policy.Both(ctx, t.service.Relay, t.service.Recipient, q)
+}
+
+func (t *transaction) Data(context.Context) error { return nil }
+
+// Message completes, signs last, and commits.
+func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
+	complete(&msg.Header, t.env, t.service.Hostname)
+	if t.service.Signer != nil {
+		fields, err := t.service.Signer.Sign(ctx, msg)
+		switch {
+		case errors.Is(err, dkim.ErrKey):
+			return reply.ConfigError.Because(err)
+		case err != nil:
+			return err
+		}
+		msg.Header.Prepend(fields...)
+	}
+	return t.service.Next.Carry(ctx, t.env, msg).Err()
+}
