@@ -75,7 +75,7 @@ func TestDiskFull(t *testing.T) {
 func TestDiskFilledByOthers(t *testing.T) {
 	t.Parallel()
 	down := maillab.NewSink(t, maillab.SinkOptions{KeepNoBody: true, Script: maillab.On("BANNER", maillab.Action{Reply: "421 4.3.2 Not now", Close: true})})
-	dir := tmpfs(t, "300m")
+	dir := tmpfs(t, "1200m") // each open transfer keeps message_size_limit free
 	r := newRelay(t, dir, down.Addr(), "")
 	r.start(t)
 	open := make([]*transfer, 10)

@@ -14,7 +14,7 @@ import (
 	"posthouse/internal/maillab"
 )
 
-// rounds is how often the process is killed.
+// rounds is how often the process is killed while it takes mail.
 const rounds = 50
 
 // Nothing lost: clients send without pause, the process is killed at random moments and started again, and every message
@@ -29,9 +29,14 @@ func TestNothingLostWhenKilled(t *testing.T) {
 	for worker := range 4 {
 		load.ending.Go(func() { load.run(worker) })
 	}
-	for range rounds {
+	for n := range rounds {
 		pause(t, time.Duration(20+rand.IntN(400))*time.Millisecond)
 		r.Kill()
+		if n%5 == 4 { // once more, while it starts
+			r.launch(t)
+			pause(t, time.Duration(rand.IntN(100))*time.Millisecond)
+			r.Kill()
+		}
 		r.start(t)
 	}
 	answered := load.stop()

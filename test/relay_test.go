@@ -56,9 +56,15 @@ func (r *relay) config() string { return filepath.Join(r.dir, "posthouse.yaml") 
 // start starts it, also again, and waits until it takes mail.
 func (r *relay) start(t *testing.T) {
 	t.Helper()
-	r.Process = start(t, r.dir, "smtp-in", "--config", r.config(), "--node", "mx.relay.test")
+	r.launch(t)
 	waitReady(t, r.Process, r.admin)
 	maillab.WaitPort(t, r.address)
+}
+
+// launch starts it and does not wait.
+func (r *relay) launch(t *testing.T) {
+	t.Helper()
+	r.Process = start(t, r.dir, "smtp-in", "--config", r.config(), "--node", "mx.relay.test")
 }
 
 // command runs a posthouse command on it.
