@@ -65,7 +65,8 @@ func TestDefaults(t *testing.T) {
 func TestMetrics(t *testing.T) {
 	t.Parallel()
 	registry := prometheus.NewRegistry()
-	o := Options{Name: "smtp_in", Service: &recorder{}, Spool: memorySpool{}, Config: testConfig(), Metrics: registry}
+	store, _ := testCertificates(t)
+	o := Options{Name: "smtp_in", Service: &recorder{}, Spool: memorySpool{}, Config: testConfig(), Metrics: registry, TLS: store}
 	s, err := New(o)
 	if err != nil {
 		t.Fatal(err)
@@ -79,8 +80,10 @@ func TestMetrics(t *testing.T) {
 	for _, f := range families {
 		names += f.GetName() + " "
 	}
-	if !strings.Contains(names, "posthouse_smtp_in_messages_total") || !strings.Contains(names, "posthouse_smtp_in_connections ") {
-		t.Errorf("got %s", names)
+	for _, want := range []string{"messages_total", "connections", "certificate_not_after_seconds"} {
+		if !strings.Contains(names, "posthouse_smtp_in_"+want+" ") {
+			t.Errorf("%s is not in %s", want, names)
+		}
 	}
 	if _, err := New(o); err == nil {
 		t.Error("two services of one name")

@@ -2,7 +2,11 @@
 
 package smtpd
 
-import "github.com/prometheus/client_golang/prometheus"
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
 
 // metrics are posthouse_<service>_...; every label has a handful of values, none of them a stranger's choice.
 type metrics struct {
@@ -16,7 +20,8 @@ type metrics struct {
 	octets          prometheus.Counter
 }
 
-func newMetrics(service string, r prometheus.Registerer) (*metrics, error) {
+// newMetrics registers them with r, if there is one. expiry is that of the first certificate; nil without TLS.
+func newMetrics(service string, expiry func() time.Time, r prometheus.Registerer) (*metrics, error) {
 	opts := func(name, help string) prometheus.CounterOpts {
 		return prometheus.CounterOpts{Namespace: "posthouse", Subsystem: service, Name: name, Help: help}
 	}
@@ -33,7 +38,12 @@ func newMetrics(service string, r prometheus.Registerer) (*metrics, error) {
 	if r == nil {
 		return m, nil
 	}
-	for _, c := range []prometheus.Collector{m.connections, m.open, m.refused, m.events, m.replies, m.authentications, m.accepted, m.octets} {
+	all := []prometheus.Collector{m.connections, m.open, m.refused, m.events, m.replies, m.authentications, m.accepted, m.octets}
+	if expiry != nil {
+		o := prometheus.GaugeOpts(opts("certificate_not_after_seconds", "When the first certificate expires, in Unix time."))
+		all = append(all, prometheus.NewGaugeFunc(o, func() float64 { return float64(expiry().Unix()) }))
+	}
+	for _, c := range all {
 		if err := r.Register(c); err != nil {
 			return nil, err
 		}

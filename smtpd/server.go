@@ -34,10 +34,10 @@ type Options struct {
 	Profile   certs.Profile
 	PlainAuth bool // AUTH without TLS: only for tests and sockets that nobody else can reach
 
-	Mynetworks []netip.Prefix // exempt from limits
-	Postmaster string         // domain of <postmaster>, of postmaster@hostname and postmaster@node; "" leaves them alone
-	Resolver   Resolver       // nil: clients have no names
-	Free       func(size int64) error
+	Mynetworks []netip.Prefix         // exempt from limits
+	Postmaster string                 // domain of <postmaster>, of postmaster@hostname and postmaster@node; "" leaves them alone
+	Resolver   Resolver               // nil: clients have no names
+	Free       func(size int64) error // asked at MAIL with SIZE, 0 if not given: reply.DiskFull, or nil; nil: always room
 
 	Log     *slog.Logger          // nil: discards
 	Metrics prometheus.Registerer // nil: none
@@ -77,7 +77,7 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("smtpd needs a Service, a Spool and a hostname")
 	}
 	o.complete()
-	m, err := newMetrics(o.Name, o.Metrics)
+	m, err := newMetrics(o.Name, o.expiry(), o.Metrics)
 	if err != nil {
 		return nil, fmt.Errorf("smtpd metrics: %w", err)
 	}
@@ -110,6 +110,13 @@ func (o *Options) complete() {
 	if o.Free == nil {
 		o.Free = func(int64) error { return nil }
 	}
+}
+
+func (o *Options) expiry() func() time.Time {
+	if o.TLS == nil {
+		return nil
+	}
+	return o.TLS.NotAfter
 }
 
 // Serve takes connections from l until Shutdown, which makes it return nil. It closes l.

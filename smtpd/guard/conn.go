@@ -127,6 +127,7 @@ func (c *Conn) Close() error {
 	if c.hangup {
 		c.linger()
 	}
+	c.in.r = c.in.w // nobody wants it any more
 	c.in.release()
 	return c.conn.Close()
 }
