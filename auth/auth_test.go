@@ -290,3 +290,12 @@ func FuzzParseStored(f *testing.F) {
 		}
 	})
 }
+
+func FuzzFormat(f *testing.F) {
+	f.Add("%Ln+%Ud%%", "pim@ipng.ch")
+	f.Fuzz(func(t *testing.T, layout, login string) {
+		if got, err := format(layout, login); err == nil && got == "" {
+			t.Errorf("%q, %q: an empty name", layout, login)
+		}
+	})
+}

@@ -153,7 +153,7 @@ func TestWideHeader(t *testing.T) {
 
 func TestTables(t *testing.T) {
 	t.Parallel()
-	const keys = "ipng ipng.test:s1:one\ned ipng.test:s2:ed\nany %:any:./ed\nper %:s3:keys/%\n"
+	const keys = "ipng ipng.test:s1:one\ned ipng.test:s2:ed\nany %:any:./ed\nyear IPNG.test:2026:ed\nper %:s3:keys/%\n"
 	for _, c := range []struct {
 		name, signers, from string
 		all                 bool
@@ -165,6 +165,7 @@ func TestTables(t *testing.T) {
 		{"case", "*@IPNG.test ed\n", "Pim@ipng.TEST", false, "ipng.test/s2/", nil},
 		{"first only", "*@ipng.test ipng\n*@ipng.test ed\n", "pim@ipng.test", false, "ipng.test/s1/", nil},
 		{"all", "*@ipng.test ipng\n*@ipng.test ed\n", "pim@ipng.test", true, "ipng.test/s1/ ipng.test/s2/", nil},
+		{"numbered selector", "*@*.ipng.test year @%\n", "pim@a.ipng.test", false, "ipng.test/2026/@a.ipng.test", nil},
 		{"none", "*@ipng.test ipng\n", "pim@other.test", true, "", nil},
 		{"sender's domain", "*@* any\n", "pim@other.test", false, "other.test/any/", nil},
 		{"identity", "*@*.ipng.test ipng @%\n", "pim@a.ipng.test", false, "ipng.test/s1/@a.ipng.test", nil},
@@ -425,6 +426,26 @@ func FuzzVerify(f *testing.F) {
 		for _, r := range Verify(t.Context(), m, func(context.Context, string) ([]string, error) { return []string{record}, nil }) {
 			if r.Status == Pass {
 				t.Errorf("passed: %+v", r)
+			}
+		}
+	})
+}
+
+func FuzzKeyTable(f *testing.F) {
+	f.Add("k a.test:s:-----BEGIN PRIVATE KEY-----\n")
+	f.Add("k %:%:keys/%/private\nl a.test:2026:MIIE\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		view, err := table.Parse("file", "keytable", strings.NewReader(text))
+		if err != nil || strings.Contains(text, "/") {
+			return // files are left to the tables
+		}
+		keys, err := readKeyTable(view, t.TempDir())
+		if err != nil {
+			return
+		}
+		for name, line := range keys.lines {
+			if s, err := keys.find(use{name: name, identity: "@x.test"}, "x.test"); err == nil && (s.key == nil || line.domain == "") {
+				t.Errorf("%s: %+v", name, s)
 			}
 		}
 	})

@@ -50,18 +50,31 @@ func (t *keyTable) line(e table.Entry) (keyLine, error) {
 	if !found || domain == "" || selector == "" || source == "" {
 		return keyLine{}, errors.New("the format is `name domain:selector:key`")
 	}
-	line := keyLine{domain: domain, selector: selector, source: source, where: e.Where}
-	for _, name := range []string{domain, selector} {
-		if _, err := mail.ParseDomain(name); err != nil && name != "%" {
-			return keyLine{}, fmt.Errorf("%q is no name for the DNS: %w", name, err)
-		}
-	}
-	if strings.Contains(source, "%") {
-		return line, nil
-	}
+	line := keyLine{selector: selector, source: source, where: e.Where}
 	var err error
-	line.key, err = t.load(source)
+	if line.domain, err = dnsName(domain); err != nil {
+		return keyLine{}, err
+	}
+	// A selector may well be a number, such as 2026, with which no domain ends.
+	if _, err = dnsName(strings.ReplaceAll(selector, "%", "x") + ".x"); err != nil {
+		return keyLine{}, err
+	}
+	if !strings.Contains(source, "%") {
+		line.key, err = t.load(source)
+	}
 	return line, err
+}
+
+// dnsName is a name in lower case, or the "%" that stands for the sender's.
+func dnsName(name string) (string, error) {
+	if name == "%" {
+		return name, nil
+	}
+	parsed, err := mail.ParseDomain(name)
+	if err != nil {
+		return "", fmt.Errorf("%q is no name for the DNS: %w", strings.TrimSuffix(name, ".x"), err)
+	}
+	return parsed, nil
 }
 
 // load reads a key from where the third value says: text that is a key, or else a file.

@@ -231,3 +231,16 @@ func FuzzReverse(f *testing.F) {
 		}
 	})
 }
+
+func FuzzSecrets(f *testing.F) {
+	f.Add([]byte("one\r\n\ntwo"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		keys, err := parseSecrets(text)
+		if err != nil {
+			return
+		}
+		if hash := keys.sign(minHash, "a", "b"); !keys.verify(minHash, hash, "A", "B") {
+			t.Errorf("%q does not verify what it signed", text)
+		}
+	})
+}
