@@ -3,6 +3,7 @@
 package smtpd
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -236,6 +237,7 @@ func panicky(where string) *recorder {
 		onMail:    func(*mail.Envelope) error { return fail("Mail") },
 		onRcpt:    func(mail.Recipient) error { return fail("Rcpt") },
 		onData:    func(*mail.Envelope) error { return fail("Data") },
+		onMessage: func(context.Context, *mail.Message) error { return fail("Message") },
 	}
 }
 
@@ -248,8 +250,9 @@ func TestS10Panic(t *testing.T) {
 		{"Mail", "MAIL FROM:<a@client.test>\r\n", "250 "},
 		{"Rcpt", "RCPT TO:<b@ours.test>\r\n", "250 "},
 		{"Data", "DATA\r\n", "354 "},
+		{"Message", "\r\n.\r\n", "250 "},
 	}
-	for _, where := range []string{"Connect", "Mail", "Rcpt", "Data"} {
+	for _, where := range []string{"Connect", "Mail", "Rcpt", "Data", "Message"} {
 		t.Run(where, func(t *testing.T) {
 			t.Parallel()
 			p := start(t, panicky(where), nil).silent()

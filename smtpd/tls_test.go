@@ -3,6 +3,7 @@
 package smtpd
 
 import (
+	"context"
 	"crypto/tls"
 	"io"
 	"strings"
@@ -31,6 +32,23 @@ func TestStartTLS(t *testing.T) {
 	c := r.got()[0].env.Client
 	if c.HELO != "again.test" || c.Protocol != "ESMTPS" || !strings.HasPrefix(c.TLS, "TLSv1.3 TLS_") {
 		t.Errorf("client %+v", c)
+	}
+}
+
+// TestShutdownInTLS: the 421 goes through TLS too.
+func TestShutdownInTLS(t *testing.T) {
+	t.Parallel()
+	w := start(t, &recorder{}, nil)
+	p := w.hello()
+	p.do("STARTTLS\r\n", "220 ")
+	p.tls(w.ca)
+	p.do("EHLO client.test\r\n", "250 ")
+	done := make(chan error, 1)
+	go func() { done <- w.server.Shutdown(context.Background()) }()
+	p.want("421 4.3.2")
+	p.end()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 
