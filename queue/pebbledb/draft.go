@@ -56,6 +56,7 @@ func (d *draft) Write(p []byte) (int, error) {
 			d.spill()
 			continue
 		}
+		d.grow(n)
 		d.buf = append(d.buf, rest[:n]...)
 		rest = rest[n:]
 	}
@@ -66,6 +67,16 @@ func (d *draft) Write(p []byte) (int, error) {
 	d.keep(d.kept - int64(len(p)))
 	return len(p), nil
 }
+
+// grow makes room by doubling at least: a body comes in many writes, and append alone would copy it as often.
+func (d *draft) grow(n int) {
+	if need := len(d.buf) + n; need > cap(d.buf) {
+		d.buf = append(make([]byte, 0, min(max(need, 2*cap(d.buf), leastBuffer), max(d.s.o.Threshold, need))), d.buf...)
+	}
+}
+
+// leastBuffer holds most mail that has no attachment.
+const leastBuffer = 8 << 10
 
 // keep changes what Free holds back for this draft.
 func (d *draft) keep(n int64) {
