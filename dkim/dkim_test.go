@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -266,9 +267,46 @@ func TestReload(t *testing.T) {
 	if _, err := s.Reload(); err == nil || selector() != "s1" {
 		t.Errorf("broken key: %v, selector %s", err, selector())
 	}
+	if changed, err := s.Reload(); changed || err == nil {
+		t.Errorf("broken a second time: %v, %v", changed, err)
+	}
 	set("k ipng.test:s3:ed\n")
 	if changed, err := s.Reload(); !changed || err != nil || selector() != "s3" || len(s.Warnings()) != 0 {
 		t.Errorf("%v, %v, selector %s, %q", changed, err, selector(), s.Warnings())
+	}
+}
+
+// TestKeyChanges has a key replaced in its place.
+func TestKeyChanges(t *testing.T) {
+	t.Parallel()
+	config, dir := cluster(t, "*@ipng.test k\n", "k ipng.test:s1:ed\n")
+	s, err := Open(config, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "ed")
+	if !slices.Contains(s.Paths(), file) {
+		t.Errorf("watches %q", s.Paths())
+	}
+	if changed, err := s.Reload(); changed || err != nil {
+		t.Errorf("nothing new: %v, %v", changed, err)
+	}
+	key := generated(t, "ed25519")
+	if err := os.WriteFile(file, key, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := s.Reload(); !changed || err != nil {
+		t.Errorf("a new key: %v, %v", changed, err)
+	}
+	m := message(t, text)
+	fields, err := s.Sign(t.Context(), m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Header.Prepend(fields...)
+	record, _ := Record(key)
+	if got := Verify(t.Context(), m, zone(map[string]string{"s1._domainkey.ipng.test": record})); got[0].Status != Pass {
+		t.Errorf("%+v", got)
 	}
 }
 

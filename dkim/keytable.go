@@ -6,7 +6,9 @@ import (
 	"crypto"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"posthouse/mail"
@@ -82,14 +84,41 @@ func (t *keyTable) load(source string) (crypto.Signer, error) {
 	if isKeyText(source) {
 		return ParseKey([]byte(source))
 	}
-	if !filepath.IsAbs(source) {
-		source = filepath.Join(t.dir, source)
-	}
-	key, warning, err := readKey(source)
+	key, warning, err := readKey(t.path(source))
 	if warning != "" {
 		t.warnings = append(t.warnings, warning)
 	}
 	return key, err
+}
+
+func (t *keyTable) path(source string) string {
+	if filepath.IsAbs(source) {
+		return source
+	}
+	return filepath.Join(t.dir, source)
+}
+
+// files are the key files that do not depend on the sender.
+func (t *keyTable) files() []string {
+	var out []string
+	for _, line := range t.lines {
+		if line.key != nil && !isKeyText(line.source) {
+			out = append(out, t.path(line.source))
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// sameKeys reports that the same names have the same keys.
+func (t *keyTable) sameKeys(other *keyTable) bool {
+	return maps.EqualFunc(t.lines, other.lines, func(a, b keyLine) bool {
+		if a.key == nil || b.key == nil {
+			return a.key == b.key
+		}
+		public, ok := a.key.Public().(interface{ Equal(crypto.PublicKey) bool })
+		return ok && public.Equal(b.key.Public())
+	})
 }
 
 // signature is what one signature is made with.

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -70,8 +71,10 @@ func (s *Signer) build() error {
 	return nil
 }
 
-// Paths are the tables, whose change asks for a Reload. A new key belongs to a new selector, and so to a changed table.
-func (s *Signer) Paths() []string { return append(s.signing.Paths(), s.keys.Paths()...) }
+// Paths are the tables and the keys that they name now: a change of any asks for a Reload.
+func (s *Signer) Paths() []string {
+	return slices.Concat(s.signing.Paths(), s.keys.Paths(), s.state.Load().keys.files())
+}
 
 // Reload reads tables and keys again. If anything is wrong, all of the last good ones stay in force.
 func (s *Signer) Reload() (changed bool, err error) {
@@ -80,7 +83,11 @@ func (s *Signer) Reload() (changed bool, err error) {
 	if err := errors.Join(err, err2); err != nil {
 		return false, err
 	}
-	return one || two, s.build()
+	old := s.state.Load().keys
+	if err := s.build(); err != nil {
+		return false, err
+	}
+	return one || two || !old.sameKeys(s.state.Load().keys), nil
 }
 
 // Warnings are the key files that more users may read than should.
