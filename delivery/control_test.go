@@ -225,6 +225,7 @@ func TestRetryByHandRevivesADeadDestination(t *testing.T) {
 		l.send("", "b@dead.test")
 		l.start()
 		time.Sleep(3 * time.Hour)
+		synctest.Wait()
 		r = good
 		if _, err := ask[Item](t, l.Manager, VerbRetry, Filter{Domain: "dead.test"}); err != nil {
 			t.Error(err)

@@ -101,7 +101,7 @@ func TestDeadDestinationIsLeftAloneAndItsMailUnwritten(t *testing.T) {
 func TestMailOfADeadDestinationExpiresAllTheSame(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		const n = 250
+		const n = 150
 		l := newLab(t, always(down))
 		for i := range n {
 			l.send("", fmt.Sprintf("%d@dead.test", i))

@@ -79,9 +79,12 @@ func (m *Manager) age(env *mail.Envelope, v *verdict) {
 		v.row.Delayed = true
 	}
 	if v.result.HopDead {
-		v.row.Due = earlier(v.row.Due, retry.judgedAt(env.Arrived, v.row.Delayed))
+		v.row.Due = earlier(v.row.Due.Truncate(together), retry.judgedAt(env.Arrived, v.row.Delayed))
 	}
 }
+
+// together is how rows of a dead destination are bundled: they wait for one host, and are read in one go.
+const together = 5 * time.Minute
 
 // judgeUntried judges the age of a row whose destination is dead, by the attempt that found it so. If the clock has jumped
 // since, that attempt says nothing of the days that were skipped, and nothing expires. A time that has not helped before

@@ -15,7 +15,7 @@ import (
 )
 
 // onDisk is a Manager over the real store.
-func onDisk(t *testing.T, fs vfs.FS, c carrier) (*lab, *pebbledb.Store) {
+func onDisk(t *testing.T, fs vfs.FS, c carrier, edit ...func(*Config)) (*lab, *pebbledb.Store) {
 	t.Helper()
 	store, err := pebbledb.Open("q", pebbledb.Options{FS: fs})
 	if err != nil {
@@ -24,6 +24,9 @@ func onDisk(t *testing.T, fs vfs.FS, c carrier) (*lab, *pebbledb.Store) {
 	l := &lab{t: t, log: &lines{}, done: make(chan error, 1)}
 	var cfg Config
 	cfg.SetDefaults()
+	for _, f := range edit {
+		f(&cfg)
+	}
 	q, err := queue.New(t.Context(), cfg.Queue(queue.Options{Store: store, Destination: mail.Path.Domain}))
 	if err != nil {
 		t.Fatal(err)
