@@ -182,6 +182,9 @@ func TestParameters(t *testing.T) {
 		{"RCPT TO:<b@ours..test>", "501 5.1.3"},
 		{rcpt + "NOTIFY=NEVER,SUCCESS", "501 5.5.4"},
 		{rcpt + "ORCPT=x", "501 5.5.4"},
+		{rcpt + "ORCPT=utf-8;a\\x{01}@b.test", "501 5.5.4"},
+		{rcpt + "ORCPT=utf-8;\xc3\xa9@b.test", "501 5.5.4"}, // without SMTPUTF8
+		{rcpt + "ORCPT=utf-8;\\x{E9}@b.test", "250 2.1.5"},
 		{rcpt + "SIZE=1", "555 5.5.4"},
 		{rcpt + strings.Repeat("A=1 ", 20), "501 5.5.4"},
 	} {

@@ -6,13 +6,10 @@ import (
 	"context"
 	"crypto/tls"
 	"net"
-	"net/netip"
 	"strconv"
 
 	"posthouse/internal/listen"
-	"posthouse/limit"
 	"posthouse/mail"
-	"posthouse/reply"
 	"posthouse/smtpd/guard"
 )
 
@@ -26,6 +23,7 @@ type conn struct {
 	cancel context.CancelFunc
 
 	client  mail.Client
+	local   bool   // a proxy that speaks for itself
 	key     string // the client in limits; "" exempt
 	counted bool   // in clients
 	name    chan string
@@ -46,7 +44,7 @@ func (c *conn) Announce(raw net.Conn) (net.Conn, error) {
 		return nil, err
 	}
 	c.client.Addr, c.client.Server = ends.Client, ends.Server
-	if ends.Local {
+	if c.local = ends.Local; c.local {
 		c.guard.Confine()
 	}
 	c.key = c.server.limitKey(ends.Client.Addr())
@@ -62,10 +60,13 @@ func (c *conn) newlines() guard.Policy {
 	return guard.Reject
 }
 
-// Connect judges the client before the banner.
+// Connect judges the client before the banner. A proxy's check of our health is no client: the service does not hear of it.
 func (c *conn) Connect() error {
 	if err := c.server.admit(c); err != nil {
 		return err
+	}
+	if c.local {
+		return nil
 	}
 	c.lookUp()
 	c.update()
@@ -170,42 +171,4 @@ func describe(s *tls.ConnectionState) string {
 		tls.VersionTLS10: "TLSv1", tls.VersionTLS11: "TLSv1.1", tls.VersionTLS12: "TLSv1.2", tls.VersionTLS13: "TLSv1.3",
 	}[s.Version]
 	return version + " " + tls.CipherSuiteName(s.CipherSuite)
-}
-
-// exempt reports an address of mynetworks. A proxy that speaks for itself has no address here, and is never exempt.
-func (s *Server) exempt(a netip.Addr) bool {
-	for _, n := range s.o.Mynetworks {
-		if a.IsValid() && n.Contains(a) {
-			return true
-		}
-	}
-	return false
-}
-
-// admit holds a client to its number of connections, at once and a minute.
-func (s *Server) admit(c *conn) error {
-	cfg := &s.o.Config
-	if c.key == "" {
-		return nil
-	}
-	if n := cfg.ClientConnectionCountLimit; n > 0 {
-		if !s.clients.Acquire(c.key, n) {
-			s.metrics.refused.WithLabelValues("client_connection_count_limit").Inc()
-			return reply.TooManyConns
-		}
-		c.counted = true
-	}
-	if n := cfg.ClientConnectionRateLimit; n > 0 && s.rates.Add(c.key, 1) > n {
-		s.metrics.refused.WithLabelValues("client_connection_rate_limit").Inc()
-		return reply.TooFast
-	}
-	return nil
-}
-
-// limitKey is the client for counting, "" for those who are exempt.
-func (s *Server) limitKey(a netip.Addr) string {
-	if !a.IsValid() || s.exempt(a) {
-		return ""
-	}
-	return limit.Client(a)
 }

@@ -12,6 +12,7 @@ import (
 
 	"posthouse/config"
 	"posthouse/internal/listen"
+	"posthouse/mail"
 )
 
 // behindProxy makes a listener for proxies of the given network.
@@ -64,7 +65,8 @@ func TestProxyHeader(t *testing.T) {
 func TestProxyForItself(t *testing.T) {
 	t.Parallel()
 	for _, header := range []string{"PROXY UNKNOWN\r\n", v2(t, proxyproto.LOCAL, "127.0.0.1:1", "127.0.0.1:2")} {
-		p := start(t, &recorder{}, func(o *Options, c *listen.Config) {
+		r := &recorder{onConnect: func(*mail.Client) error { t.Error("the service was asked"); return nil }}
+		p := start(t, r, func(o *Options, c *listen.Config) {
 			behindProxy("127.0.0.0/8")(o, c)
 			o.Mynetworks = loopback
 		}).silent()

@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/emersion/go-smtp"
 
@@ -82,11 +85,19 @@ func (c *conn) rcpt(o *smtp.RcptOptions) error {
 	}
 	c.update()
 	to := c.recipient(o)
+	if !harmless(to.ORcpt) {
+		return reply.BadSyntax
+	}
 	if err := c.tx.to.Rcpt(c.ctx, to); err != nil {
 		return err
 	}
 	c.tx.env.Recipients = append(c.tx.env.Recipients, to)
 	return nil
+}
+
+// harmless reports text that may stand in a header field: go-smtp decodes control characters out of \x{..} in an ORCPT.
+func harmless(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
 }
 
 // drop ends the transaction, if there is one.
