@@ -216,3 +216,17 @@ func TestGroup(t *testing.T) {
 		t.Errorf("no recipients: %s", got)
 	}
 }
+
+// A group whose connections are all in use is busy, not dead.
+func TestBusyGroup(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, world, Options{})
+	s := member("192.0.2.31", false)
+	s.MaxConns = 1
+	g := upstream.New([]upstream.Server{s}, nil)
+	g.Members()[0].Acquire()
+	env, msg := letter(t, "a@two.test")
+	if got := words(l.LMTP(g).Carry(t.Context(), env, msg)); got != "deferred 451 4.4.1" || l.tried() != "" {
+		t.Error(got)
+	}
+}

@@ -45,7 +45,11 @@ type toGroup struct {
 
 func (c *toGroup) Carry(ctx context.Context, env *mail.Envelope, msg *mail.Message) mail.Outcome {
 	a := c.relay.newAttempt(ctx, env, msg)
-	for _, m := range c.group.Order() {
+	order := c.group.Order()
+	if len(order) == 0 && len(c.group.Members()) > 0 {
+		a.busy()
+	}
+	for _, m := range order {
 		if !c.member(a, m) {
 			break
 		}
@@ -53,10 +57,16 @@ func (c *toGroup) Carry(ctx context.Context, env *mail.Envelope, msg *mail.Messa
 	return a.finish()
 }
 
+// busy notes that max_conns are in use: that hop is alive, and its other mail need not wait.
+func (a *attempt) busy() {
+	a.contacted = true
+	a.unusable(reply.NoContact.With("All connections to the next hop are in use"))
+}
+
 // member tries the addresses of one member, and reports whether there is need for another one.
 func (c *toGroup) member(a *attempt, m *upstream.Member) bool {
 	if !m.Acquire() {
-		a.unusable(reply.NoContact.With("All connections to %s are in use", m.Address))
+		a.busy()
 		return true
 	}
 	defer m.Release()

@@ -135,16 +135,16 @@ func (s *stuffer) note(p []byte) {
 	s.last[1] = p[len(p)-1]
 }
 
-// add puts p into the buffer, or sends both when it is full.
+// add puts p into the buffer and sends it whenever it is full. What finds it empty and would fill it goes out uncopied.
 func (s *stuffer) add(p []byte) {
-	if len(s.buf)+len(p) <= cap(s.buf) {
-		s.buf = append(s.buf, p...)
-		return
-	}
-	s.flush()
-	for len(p) > cap(s.buf) {
-		s.send(p[:cap(s.buf)])
-		p = p[cap(s.buf):]
+	for room := cap(s.buf) - len(s.buf); len(p) > room; room = cap(s.buf) {
+		if len(s.buf) == 0 {
+			s.send(p[:room])
+		} else {
+			s.buf = append(s.buf, p[:room]...)
+			s.flush()
+		}
+		p = p[room:]
 	}
 	s.buf = append(s.buf, p...)
 }
