@@ -35,7 +35,7 @@ func serviceCommand(o *options, service, short string) *cobra.Command {
 			if !cluster.Self.Runs(service) {
 				return hinted(fmt.Errorf("node %s does not run %s", cluster.Self.Host, service), "add it to the node's services, or name another node with --node")
 			}
-			run.Log = daemon.Logger(o.std.err, service)
+			run.Log = daemon.Logger(o.std.err, "")
 			run.Services = []string{service}
 			run.Outside = true
 			return unenforced(cluster.Run(c.Context(), run))
