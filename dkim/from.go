@@ -21,15 +21,26 @@ func sender(h mail.Header) (mail.Path, bool) {
 	if len(fields) != 1 || len(fields[0]) > maxFrom {
 		return mail.Path{}, false
 	}
+	return firstAddress(withoutComments(strings.ToValidUTF8(fields[0], "?")))
+}
+
+// firstAddress reads a list of mailboxes. Clients write display names that RFC 5322 forbids (an unquoted "@"); their one
+// address in angle brackets still says who they are.
+func firstAddress(list string) (mail.Path, bool) {
 	// What the display name means is of no interest, so any charset will do.
 	asIs := func(_ string, r io.Reader) (io.Reader, error) { return r, nil }
 	parser := netmail.AddressParser{WordDecoder: &mime.WordDecoder{CharsetReader: asIs}}
-	list, err := parser.ParseList(withoutComments(fields[0]))
-	if err != nil || len(list) == 0 {
+	if found, err := parser.ParseList(list); err == nil && len(found) > 0 {
+		at := strings.LastIndexByte(found[0].Address, '@')
+		p, err := mail.MakePath(found[0].Address[:at], found[0].Address[at+1:])
+		return p, err == nil
+	}
+	_, rest, found := strings.Cut(list, "<")
+	address, rest, closed := strings.Cut(rest, ">")
+	if !found || !closed || strings.ContainsAny(rest, "<>") {
 		return mail.Path{}, false
 	}
-	at := strings.LastIndexByte(list[0].Address, '@')
-	p, err := mail.MakePath(list[0].Address[:at], list[0].Address[at+1:])
+	p, err := mail.ParseAddress(strings.TrimSpace(address))
 	return p, err == nil
 }
 
