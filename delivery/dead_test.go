@@ -21,8 +21,10 @@ func TestHopsCountRoundsNotAttempts(t *testing.T) {
 	began := now
 	now = now.Add(30 * time.Second)
 	first := h.failed("x.test", began, down)
-	if second := h.failed("x.test", began, down); second != first || first.Sub(now) != 5*time.Minute {
-		t.Errorf("side by side: %v, %v", first.Sub(now), second.Sub(now))
+	for _, b := range []time.Time{began, now, now.Add(time.Millisecond)} {
+		if other := h.failed("x.test", b, down); other != first || first.Sub(now) != 5*time.Minute {
+			t.Errorf("side by side: %v, %v", first.Sub(now), other.Sub(now))
+		}
 	}
 	var waits []time.Duration
 	for range 6 {

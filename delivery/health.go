@@ -32,13 +32,13 @@ func newHops(r Retry, now func() time.Time) *hops {
 	return &hops{retry: r, now: now, dead: map[string]hop{}}
 }
 
-// failed notes an attempt, begun then, that found the destination dead, and returns until when to leave it alone. Attempts
-// that ran side by side are one round.
+// failed notes an attempt, begun then, that found the destination dead, and returns until when to leave it alone. All
+// attempts that began before that are one round: a refused connection fails twenty times before the first is settled.
 func (h *hops) failed(destination string, began time.Time, r mail.Result) time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	old, known := h.dead[destination]
-	if known && !began.After(old.found) {
+	if known && began.Before(old.until) {
 		return old.until
 	}
 	now := h.now().Round(0) // by the wall clock, as all the queue's times: a jump must show
