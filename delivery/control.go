@@ -101,11 +101,11 @@ func decode(args json.RawMessage, into any) error {
 	return nil
 }
 
-// list goes past a record that cannot be read, and says so in its place.
+// list goes past what cannot be read, and says so in its place.
 func (m *Manager) list(ctx context.Context, f queue.Filter, say replier) error {
 	for x, err := range m.Queue.List(ctx, f) {
-		if err != nil && (x.Row.ID == "" || ctx.Err() != nil) {
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		if err := say(item(x, err)); err != nil {
 			return err

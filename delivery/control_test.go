@@ -249,11 +249,15 @@ func TestDamagedMessageIsListedAndPassedOver(t *testing.T) {
 	if err != nil || len(items) != 5 || items[0].ID != id || items[0].Reason != "cannot be read: damaged" {
 		t.Errorf("%v, %+v", err, items)
 	}
+	l.store.rows[rowKey{id, damagedRow}] = queue.Row{ID: id, N: damagedRow}
+	if items, err = ask[Item](t, l.Manager, VerbList, Filter{}); err != nil || len(items) != 6 || items[2].Reason != "cannot be read: damaged" {
+		t.Errorf("%v, %+v", err, items)
+	}
 	if _, err := ask[Acted](t, l.Manager, VerbBounce, Filter{IDs: []mail.ID{id}}); err == nil {
 		t.Error("bounced to nobody knows whom")
 	}
 	moved, err := ask[Moved](t, l.Manager, VerbExport, Transfer{Dir: t.TempDir()})
-	if err == nil || err.Error() != "1 messages could not be exported" || len(moved) != 4 {
+	if err == nil || err.Error() != "2 messages could not be exported" || len(moved) != 5 {
 		t.Errorf("%v, %+v", err, moved)
 	}
 }

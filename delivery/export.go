@@ -29,11 +29,14 @@ func (m *Manager) export(ctx context.Context, args json.RawMessage, say func(any
 	}
 	failed := 0
 	for x, err := range m.messages(ctx, f) {
-		if err != nil {
-			return err
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		moved := Moved{ID: x.id}
-		if moved.File, err = m.exportOne(ctx, t.Dir, x); err != nil { // a damaged message must not keep the others here
+		if err == nil {
+			moved.File, err = m.exportOne(ctx, t.Dir, x)
+		}
+		if err != nil { // what is damaged must not keep the others here
 			failed++
 			moved.Error = err.Error()
 		}

@@ -3,12 +3,11 @@
 package delivery
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"iter"
 	"slices"
-
-	"context"
 
 	"posthouse/mail"
 	"posthouse/queue"
@@ -62,14 +61,16 @@ type listed struct {
 	err   error // why its envelope cannot be read
 }
 
-// messages groups what the queue lists by message. An error is final.
+// messages groups what the queue lists by message. An error is a damaged record, or the end; the caller may go on.
 func (m *Manager) messages(ctx context.Context, f queue.Filter) iter.Seq2[listed, error] {
 	return func(yield func(listed, error) bool) {
 		var x listed
 		for it, err := range m.Queue.List(ctx, f) {
 			if err != nil && (it.Row.ID == "" || ctx.Err() != nil) {
-				yield(x, err)
-				return
+				if !yield(listed{}, err) {
+					return
+				}
+				continue
 			}
 			if len(x.items) > 0 && x.id != it.Row.ID {
 				if !yield(x, nil) {

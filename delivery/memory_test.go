@@ -134,12 +134,22 @@ func (s *memory) Rows(_ context.Context, from mail.ID) iter.Seq2[queue.Row, erro
 	all := s.left()
 	return func(yield func(queue.Row, error) bool) {
 		for _, r := range all {
-			if r.ID >= from && !yield(r, nil) {
+			if r.ID < from {
+				continue
+			}
+			var err error
+			if r.N == damagedRow {
+				r, err = queue.Row{}, errDamaged
+			}
+			if !yield(r, err) {
 				return
 			}
 		}
 	}
 }
+
+// damagedRow is the number of a row that cannot be read.
+const damagedRow = 666
 
 // left is the rows that wait, by id and number.
 func (s *memory) left() []queue.Row {
