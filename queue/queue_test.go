@@ -21,7 +21,7 @@ import (
 // bench is a queue over a store in memory.
 type bench struct {
 	*queue.Queue
-	t     *testing.T
+	t     testing.TB
 	store *pebbledb.Store
 }
 
@@ -37,7 +37,7 @@ func bubble(t *testing.T, o queue.Options, f func(t *testing.T, b *bench)) {
 	})
 }
 
-func newBench(t *testing.T, fs vfs.FS, o queue.Options) *bench {
+func newBench(t testing.TB, fs vfs.FS, o queue.Options) *bench {
 	t.Helper()
 	s, err := pebbledb.Open("/q", pebbledb.Options{FS: fs, Ballast: -1})
 	if err != nil {
@@ -59,7 +59,7 @@ func (b *bench) shut() {
 	}
 }
 
-func address(t *testing.T, s string) mail.Path {
+func address(t testing.TB, s string) mail.Path {
 	t.Helper()
 	p, err := mail.ParsePath("<"+s+">", false)
 	if err != nil {
