@@ -21,7 +21,6 @@ type attempt struct {
 	env       *mail.Envelope
 	msg       *mail.Message
 	from      mail.Path
-	level     level
 	out       mail.Outcome
 	open      []int // recipients for whom another host may still do
 	contacted bool  // some host held a conversation
@@ -29,7 +28,7 @@ type attempt struct {
 }
 
 func (r *Relay) newAttempt(ctx context.Context, env *mail.Envelope, msg *mail.Message) *attempt {
-	a := &attempt{relay: r, ctx: ctx, env: env, msg: msg, from: env.From, level: r.level,
+	a := &attempt{relay: r, ctx: ctx, env: env, msg: msg, from: env.From,
 		out: make(mail.Outcome, len(env.Recipients)), open: make([]int, len(env.Recipients))}
 	for i := range a.open {
 		a.open[i] = i
@@ -41,14 +40,14 @@ func (r *Relay) newAttempt(ctx context.Context, env *mail.Envelope, msg *mail.Me
 }
 
 // levelFor is the TLS that a target needs. A socket needs none; REQUIRETLS needs a verified name (RFC 8689 4.2.1).
-func (a *attempt) levelFor(t target) level {
+func (r *Relay) levelFor(t target, requireTLS bool) level {
 	switch {
 	case t.network == "unix" || t.lmtp && t.local:
 		return none
-	case a.env.RequireTLS && !t.local:
-		return max(a.level, verify)
+	case requireTLS && !t.local:
+		return max(r.level, verify)
 	}
-	return a.level
+	return r.level
 }
 
 // visit tries one target and reports whether another one is worth a try. A kept conversation that has gone costs nothing but
@@ -57,9 +56,9 @@ func (a *attempt) visit(t target) bool {
 	if a.ctx.Err() != nil {
 		return false
 	}
-	k := keyOf(t, a.levelFor(t))
+	k := keyOf(t, a.relay.levelFor(t, a.env.RequireTLS))
 	for {
-		c, fresh, err := a.conversation(t, k)
+		c, fresh, err := a.relay.conversation(a.ctx, t, k)
 		if err != nil {
 			return a.noConversation(t, err)
 		}
@@ -78,15 +77,15 @@ func (a *attempt) visit(t target) bool {
 }
 
 // conversation is one that is open already, or a new one.
-func (a *attempt) conversation(t target, k poolKey) (c *resting, fresh bool, err error) {
-	if c := a.relay.idle.take(k); c != nil {
+func (r *Relay) conversation(ctx context.Context, t target, k poolKey) (c *resting, fresh bool, err error) {
+	if c := r.idle.take(k); c != nil {
 		return c, false, nil
 	}
-	conn, err := a.relay.connect(a.ctx, t, k.level)
+	conn, err := r.connect(ctx, t, k.level)
 	if err != nil {
 		return nil, true, err
 	}
-	return &resting{conn: conn, born: a.relay.o.Now()}, true, nil
+	return &resting{conn: conn, born: r.o.Now()}, true, nil
 }
 
 // noConversation notes why; another host may do.

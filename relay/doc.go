@@ -18,6 +18,9 @@
 // for the domain's. dane counts as may, and dane-only as encrypt, until TLSA records are read. Mail with REQUIRETLS (RFC
 // 8689) goes only through verified TLS to hosts that take the word on.
 //
+// Mailboxes asks an LMTP store with MAIL and RCPT whether it would take mail for an address, so that a final destination can
+// refuse what it could not deliver.
+//
 // Conversations are kept open for a moment and used again, a bounded number of them; addresses that gave no answer are
 // left aside for a while, as long as others are left.
 package relay

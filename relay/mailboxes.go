@@ -4,17 +4,21 @@ package relay
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
 	"time"
 
 	"posthouse/mail"
 	"posthouse/reply"
+	"posthouse/smtpclient"
 	"posthouse/upstream"
 )
 
 // How long the store's word on a mailbox holds, and on how many. A new mailbox must soon take mail, so "no" is forgotten
 // sooner than "yes".
 const (
+	askFor       = 30 * time.Second // the client waits for the reply to RCPT meanwhile
 	yesHolds     = 10 * time.Minute
 	noHolds      = time.Minute
 	maxMailboxes = 10000
@@ -41,15 +45,26 @@ func (r *Relay) Mailboxes(g *upstream.Group) *Mailboxes {
 
 // Takes is nil if the store takes mail for an address; otherwise a reply, 5yz if it does not, 4yz if nobody answered.
 func (m *Mailboxes) Takes(ctx context.Context, to mail.Path) error {
-	r, ok := m.remembered(to)
-	if !ok {
-		r = m.ask(ctx, to)
-		m.remember(to, r)
+	if r, ok := m.remembered(to); ok {
+		return judge(r)
 	}
-	switch r.Code / 100 {
-	case 2:
+	ctx, cancel := context.WithTimeout(ctx, askFor)
+	defer cancel()
+	r := m.ask(ctx, to)
+	m.remember(to, r)
+	return judge(r)
+}
+
+// judge makes the store's word ours. A full mailbox keeps its enhanced code; what else is permanent means that there is none.
+func judge(r reply.Reply) error {
+	switch {
+	case r.Code/100 == 2:
 		return nil
-	case 5:
+	case r.Permanent() && strings.HasPrefix(r.Enhanced, "5.2."):
+		full := reply.UnknownUser.With("Recipient address rejected: the mailbox takes no mail")
+		full.Enhanced = r.Enhanced
+		return full.Because(r)
+	case r.Permanent():
 		return reply.UnknownUser.Because(r)
 	}
 	return reply.NoContact.With("Mailbox cannot be verified now").Because(r)
@@ -79,41 +94,52 @@ func (m *Mailboxes) remember(to mail.Path, r reply.Reply) {
 	m.known[to] = verdict{r, m.relay.o.Now().Add(holds)}
 }
 
-// ask goes through the group until one member answers.
+// ask goes through the group until one member answers. What hinders a conversation never counts as an answer: a store that
+// greets with 554 must not make all its mailboxes unknown.
 func (m *Mailboxes) ask(ctx context.Context, to mail.Path) reply.Reply {
 	last := reply.NoContact
 	for _, member := range m.group.Order() {
-		targets, no := m.relay.memberTargets(ctx, member)
-		if no != nil {
-			last = no.reply
-			continue
-		}
-		for _, t := range targets {
-			r, err := m.askTarget(ctx, t, to)
-			if err == nil {
-				return r
-			}
-			last = reply.For(err)
+		r, err := m.askMember(ctx, member, to)
+		switch {
+		case err == nil:
+			member.OK()
+			return r
+		case ctx.Err() != nil:
+			return reply.NoContact.Because(ctx.Err())
 		}
 		member.Fail()
+		last = smtpclient.Soften(reply.For(err))
 	}
 	return last
 }
 
+func (m *Mailboxes) askMember(ctx context.Context, member *upstream.Member, to mail.Path) (reply.Reply, error) {
+	targets, no := m.relay.memberTargets(ctx, member)
+	if no != nil {
+		return reply.Reply{}, no.reply
+	}
+	var err error
+	for _, t := range targets {
+		var r reply.Reply
+		if r, err = m.askTarget(ctx, t, to); err == nil {
+			return r, nil
+		}
+	}
+	return reply.Reply{}, err
+}
+
+// askTarget asks on a conversation that deliveries use too, before or after.
 func (m *Mailboxes) askTarget(ctx context.Context, t target, to mail.Path) (reply.Reply, error) {
-	t.lmtp = true
-	level := m.relay.level
-	if t.local {
-		level = none
+	k := keyOf(t, m.relay.levelFor(t, false))
+	for {
+		c, fresh, err := m.relay.conversation(ctx, t, k)
+		if err != nil {
+			return reply.Reply{}, err
+		}
+		r, err := c.conn.Verify(ctx, to)
+		m.relay.idle.put(k, c)
+		if !errors.Is(err, smtpclient.ErrStale) || fresh {
+			return r, err
+		}
 	}
-	c, err := m.relay.connect(ctx, t, level)
-	if err != nil {
-		return reply.Reply{}, err
-	}
-	defer c.Close()
-	r, err := c.Verify(ctx, to)
-	if err == nil {
-		c.Quit()
-	}
-	return r, err
 }
