@@ -302,6 +302,15 @@ func TestS11NoWayBack(t *testing.T) {
 	})
 }
 
+// TestErrorIsNeverYes: a reply of 250 that comes as an error promises nothing.
+func TestErrorIsNeverYes(t *testing.T) {
+	t.Parallel()
+	r := &recorder{onMessage: func(context.Context, *mail.Message) error { return reply.OK }}
+	p := start(t, r, nil).hello()
+	p.data()
+	p.do("\r\n.\r\n", "451 4.3.0")
+}
+
 // TestErrorsShowNothing: an error that is no reply tells a stranger nothing of our insides (G7 the other way round).
 func TestErrorsShowNothing(t *testing.T) {
 	t.Parallel()

@@ -115,6 +115,9 @@ func (c *conn) answer(verb string, do func() (reply.Reply, error)) error {
 	err := c.safely(func() (err error) { r, err = do(); return err })
 	if err != nil {
 		r = reply.For(err)
+		if r.Code < 400 {
+			r = reply.LocalError.Because(err) // an error never means yes
+		}
 		c.logRefusal(verb, r)
 	}
 	c.guard.Answer(r)
