@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"syscall"
 
 	"posthouse/mail"
+	"posthouse/reply"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -91,17 +93,26 @@ func (d *draft) spill() {
 		d.create()
 	}
 	if d.err == nil {
-		_, d.err = d.file.Write(d.buf)
+		_, err := d.file.Write(d.buf)
+		d.err = diskFull(err)
 		d.buf = d.buf[:0]
 	}
 }
 
 func (d *draft) create() {
 	d.name = newBodyName()
-	d.file, d.err = d.s.o.FS.Create(d.s.bodyPath(d.name), vfs.WriteCategoryUnspecified)
-	if d.err != nil {
-		d.file = nil
+	file, err := d.s.o.FS.Create(d.s.bodyPath(d.name), vfs.WriteCategoryUnspecified)
+	if d.err = diskFull(err); err == nil {
+		d.file = file
 	}
+}
+
+// diskFull gives the error of a disk without room its reply: 452 4.3.1, the same as MAIL would have had.
+func diskFull(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return reply.DiskFull.Because(err)
+	}
+	return err
 }
 
 // Open reads what is written so far.
