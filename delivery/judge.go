@@ -35,6 +35,7 @@ type verdict struct {
 	row    queue.Row
 	result mail.Result
 	warn   bool // its delay warning is due now
+	unseen bool // judged by age alone: no attempt was made
 }
 
 // errNoResult is why a carrier that said nothing of a recipient defers it.
@@ -90,7 +91,7 @@ const together = 5 * time.Minute
 // since, that attempt says nothing of the days that were skipped, and nothing expires. A time that has not helped before
 // is not set again: the claim would come back at once.
 func (m *Manager) judgeUntried(env *mail.Envelope, row queue.Row) verdict {
-	v := verdict{row: row, result: row.Last}
+	v := verdict{row: row, result: row.Last, unseen: true}
 	if d, dead := m.hops.get(row.Destination); dead {
 		v.result = d.last
 	}

@@ -12,16 +12,27 @@ import (
 // note writes one line for each recipient's outcome, in Postfix's words where it has them.
 func (m *Manager) note(env *mail.Envelope, verdicts []verdict) {
 	for _, v := range verdicts {
-		m.metrics.outcomes.WithLabelValues(v.fate.String()).Inc()
+		if !v.waits() {
+			m.metrics.outcomes.WithLabelValues(v.fate.String()).Inc()
+		}
 		if v.fate == sent {
 			m.metrics.delay.Observe(m.Now().Sub(env.Arrived).Seconds())
 		}
-		level := slog.LevelInfo
-		if v.fate == failed || v.fate == expired {
-			level = slog.LevelWarn
-		}
-		m.Log.LogAttrs(context.Background(), level, "delivery", m.attributes(env, v)...)
+		m.Log.LogAttrs(context.Background(), v.level(), "delivery", m.attributes(env, v)...)
 	}
+}
+
+// waits reports a row that was looked at and goes on waiting for a dead host: no event in anyone's eyes.
+func (v verdict) waits() bool { return v.unseen && v.fate == deferred && !v.warn }
+
+func (v verdict) level() slog.Level {
+	switch {
+	case v.waits():
+		return slog.LevelDebug
+	case v.fate == failed || v.fate == expired:
+		return slog.LevelWarn
+	}
+	return slog.LevelInfo
 }
 
 func (m *Manager) attributes(env *mail.Envelope, v verdict) []slog.Attr {
