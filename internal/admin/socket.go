@@ -16,10 +16,10 @@ import (
 // ErrInUse: another process answers at the socket.
 var ErrInUse = errors.New("another process is using it")
 
-// A socket's name must fit sun_path; the temporary one is longer than the last by privateName.
+// maxSocketPath is what fits sun_path, and longestTemp the temporary name, which must as well.
 const (
 	maxSocketPath = 107
-	privateName   = len(".4294967295/")
+	longestTemp   = len("/.4294967295/s")
 )
 
 // socketFile is the socket as we made it, so that removing ours never removes a successor's.
@@ -31,7 +31,7 @@ type socketFile struct {
 // listenPrivate makes the socket in a directory of our own (0700), sets its rights there and renames it into place: at no
 // moment can another user connect, whatever the umask, and umask is not touched, which is the whole process's.
 func listenPrivate(path string) (net.Listener, *socketFile, error) {
-	if n := len(path) + privateName; n > maxSocketPath {
+	if n := max(len(path), len(filepath.Dir(path))+longestTemp); n > maxSocketPath {
 		return nil, nil, fmt.Errorf("path is %d bytes too long for a socket: choose a shorter data_dir", n-maxSocketPath)
 	}
 	if err := freeOrStale(path); err != nil {
@@ -42,7 +42,7 @@ func listenPrivate(path string) (net.Listener, *socketFile, error) {
 		return nil, nil, err
 	}
 	defer os.RemoveAll(dir)
-	temp := filepath.Join(dir, filepath.Base(path))
+	temp := filepath.Join(dir, "s")
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: temp, Net: "unix"})
 	if err != nil {
 		return nil, nil, err
