@@ -132,6 +132,7 @@ func (a *attempt) carry(t target, c *smtpclient.Conn) error {
 		again, next := a.sort(now, results, err)
 		open, todo = append(open, next...), append(again, todo[len(now):]...)
 		if err != nil {
+			a.unusable(reply.ConnectionLost.Because(err))
 			a.open = append(open, a.left(todo, err)...)
 			return err
 		}
@@ -143,17 +144,11 @@ func (a *attempt) carry(t target, c *smtpclient.Conn) error {
 // sort files the results of a transaction: again are those who did not fit into it, next those for whom another host may
 // do better.
 func (a *attempt) sort(rcpts []int, results []mail.Result, err error) (again, next []int) {
-	tooMany := 0
-	for _, r := range results {
-		if smtpclient.TooMany(r) {
-			tooMany++
-		}
-	}
 	for i, n := range rcpts {
 		r := results[i]
 		a.out[n] = r
 		switch {
-		case smtpclient.TooMany(r) && tooMany < len(results) && err == nil:
+		case smtpclient.TooMany(r) && err == nil:
 			again = append(again, n)
 		case r.Status == mail.Deferred && !hopeless(err):
 			next = append(next, n)

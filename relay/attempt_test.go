@@ -51,7 +51,7 @@ func TestNextHost(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			limits := smtpclient.Timeouts{Greeting: time.Second, Command: time.Second, Data: time.Second, Dot: time.Second}
+			limits := smtpclient.Timeouts{Greeting: 3 * time.Second, Command: 3 * time.Second, Data: 3 * time.Second, Dot: 3 * time.Second}
 			l := newLab(t, world, Options{Timeouts: limits})
 			l.sink("192.0.2.1:25", maillab.SinkOptions{Script: c.script})
 			second := l.sink("192.0.2.2:25", maillab.SinkOptions{})
@@ -126,6 +126,24 @@ func TestTooManyGoAtOnceInAnotherTransaction(t *testing.T) {
 		}
 		if m := s.Messages(); len(m) != 3 || s.Connections() != 1 {
 			t.Errorf("%s: %d messages on %d connections", refusal, len(m), s.Connections())
+		}
+	}
+}
+
+// A full mailbox is no matter of number: the message is not sent again at once, neither after RCPT nor after the dot.
+func TestFullMailboxIsNotTooMany(t *testing.T) {
+	t.Parallel()
+	for _, verb := range []string{"RCPT", "."} {
+		l := newLab(t, world, Options{})
+		s := l.sink("192.0.2.1:24", maillab.SinkOptions{LMTP: true, Script: func(e maillab.Event) maillab.Action {
+			if e.Verb == verb && strings.Contains(e.Argument, "b@") {
+				return maillab.Action{Reply: "452 4.2.2 full"}
+			}
+			return maillab.Action{}
+		}})
+		got := l.carry("lmtp:mx1.two.test", "a@two.test", "b@two.test", "c@two.test")
+		if want := "delivered 250 2.0.0, deferred 452 4.2.2, delivered 250 2.0.0"; got != want || s.Taken("<1@a.test>") != 2 {
+			t.Errorf("at %s: %s, taken %d times", verb, got, s.Taken("<1@a.test>"))
 		}
 	}
 }

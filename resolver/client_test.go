@@ -137,7 +137,7 @@ func TestNextServer(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := client(t, Options{Timeout: 500 * time.Millisecond}, serve(t, bad), serve(t, good))
+			c := client(t, Options{Timeout: 2 * time.Second}, serve(t, bad), serve(t, good))
 			if a, err := c.a(t.Context(), "a.test"); err != nil || len(a) != 1 {
 				t.Errorf("%v, %v", a, err)
 			}

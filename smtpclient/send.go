@@ -43,8 +43,7 @@ const (
 const window = 4096
 
 // Send carries msg from from to the recipients of env that rcpts names, and returns a result for each, in the order of
-// rcpts. A recipient beyond what the server takes at once (452 after others were taken) is Deferred with that reply: a new
-// transaction may follow at once. An error says that the conversation is over; the results stand all the same. When ErrStale
+// rcpts. A recipient beyond what the server takes at once is Deferred, and TooMany tells. An error says that the conversation is over; the results stand all the same. When ErrStale
 // is in its chain, nothing was sent and all results are Unknown.
 func (c *Conn) Send(ctx context.Context, env *mail.Envelope, rcpts []int, from mail.Path, msg *mail.Message) ([]mail.Result, error) {
 	defer c.watch(ctx)()
@@ -211,17 +210,28 @@ func (t *transaction) refuse(step int, r reply.Reply) {
 	}
 }
 
-// asTooMany reads 552 as 452 where it says that there are too many recipients (RFC 5321 4.5.3.1.10). With another enhanced
-// code it means a full mailbox.
+// asTooMany marks a refusal that means: not together with those already taken. 552 is read as 452 there (RFC 5321
+// 4.5.3.1.10), unless its enhanced code speaks of the mailbox.
 func (t *transaction) asTooMany(r reply.Reply) reply.Reply {
-	if r.Code == 552 && t.accepted > 0 && (r.Enhanced == "" || r.Enhanced == "5.5.3") {
-		r.Code, r.Enhanced = 452, "4.5.3"
+	if t.accepted == 0 || r.Code != 452 && r.Code != 552 {
+		return r
+	}
+	switch r.Enhanced {
+	case "", "4.5.3", "5.5.3", "4.3.1":
+		r.Code = 452
+		if r.Enhanced != "4.3.1" {
+			r.Enhanced = "4.5.3"
+		}
+		return r.Because(errTooMany)
 	}
 	return r
 }
 
-// TooMany reports a result that says: not with all the others, in a new transaction.
-func TooMany(r mail.Result) bool { return r.Status == mail.Deferred && r.Reply.Code == 452 }
+var errTooMany = errors.New("for one transaction")
+
+// TooMany reports the result of a recipient that was refused only because others had been taken before it: a new transaction
+// may follow at once.
+func TooMany(r mail.Result) bool { return errors.Is(r.Reply.Cause, errTooMany) }
 
 // decide gives recipient i its result.
 func (t *transaction) decide(i int, r reply.Reply) {

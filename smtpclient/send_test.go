@@ -86,6 +86,17 @@ func TestDialogues(t *testing.T) {
 			S 354 go
 			C ...
 			S 250 fine`, "relayed 250, failed 552 5.2.2", false, []string{"a@b.test", "b@b.test"}, false},
+		{"452 for the first is no matter of number", fullHello + `
+			C *
+			C *
+			C *
+			C DATA
+			S 250 fine
+			S 452 no space
+			S 250 fine
+			S 354 go
+			C ...
+			S 250 fine`, "deferred 452, relayed 250", false, []string{"a@b.test", "b@b.test"}, false},
 		{"nobody taken, yet 354", fullHello + `
 			C *
 			C *
