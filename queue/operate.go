@@ -10,17 +10,6 @@ import (
 	"posthouse/mail"
 )
 
-// wish is what an operator wants of a row.
-type wish uint8
-
-const (
-	wishHold wish = 1 + iota
-	wishRelease
-	wishDelete
-	wishRetry
-	wishReturn
-)
-
 // Acted counts the recipients that an operator's act found: Now are done, Later are being tried at this moment and follow
 // when their attempt ends, unless it delivers them.
 type Acted struct{ Now, Later int }
@@ -158,29 +147,6 @@ func (q *Queue) fulfil(ctx context.Context, rows []Row, w wish) (int, error) {
 	return len(c.Put) + len(c.Done), nil
 }
 
-type effect uint8
-
-const (
-	unchanged effect = iota
-	changed
-	removed
-)
-
-// apply is the table of legal moves (DESIGN: deferred to held, held to deferred, either to deleted).
-func apply(r *Row, w wish, now time.Time) effect {
-	switch {
-	case w == wishDelete:
-		return removed
-	case w == wishHold && !r.Held:
-		r.Held = true
-	case w == wishRelease && r.Held, w == wishRetry && !r.Held:
-		r.Held, r.Due = false, now
-	default:
-		return unchanged
-	}
-	return changed
-}
-
 // forget takes rows out of the windows: they were loaded before they were grabbed.
 func (q *Queue) forget(rows []Row) {
 	gone := make(map[key]bool, len(rows))
@@ -210,127 +176,4 @@ func (q *Queue) revive(rows []Row) {
 			q.place(d)
 		}
 	}
-}
-
-// Take claims up to most matching recipients (about; a message's are not split) whatever their time and state, for
-// delivery to return them to their senders. Those being tried follow later as claims with Return set, out of Claim.
-func (q *Queue) Take(ctx context.Context, f Filter, most int) (claims []*Claim, later int, err error) {
-	if err := f.check(); err != nil {
-		return nil, 0, err
-	}
-	enough := errors.New("enough")
-	taken := 0
-	g := q.grabAll(ctx, f, wishReturn, func(rows []Row) error {
-		claims = append(claims, q.claimRows(rows)...)
-		if taken += len(rows); taken >= most {
-			return enough
-		}
-		return nil
-	})
-	if errors.Is(g.err, enough) {
-		g.err = nil
-	}
-	return claims, g.later, g.err
-}
-
-// claimRows groups busy rows by message and destination.
-func (q *Queue) claimRows(rows []Row) (claims []*Claim) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	q.forget(rows)
-	for len(rows) > 0 {
-		same, rest := sameClaim(rows, q.o.PerClaim)
-		c := q.newClaim(q.get(same[0].Destination), same)
-		c.Return = true
-		claims = append(claims, c)
-		rows = rest
-	}
-	return claims
-}
-
-// sameClaim splits off the rows that share message and destination with the first.
-func sameClaim(rows []Row, most int) (same, rest []Row) {
-	first := rows[0]
-	for _, r := range rows {
-		if len(same) < most && r.ID == first.ID && r.Destination == first.Destination {
-			same = append(same, r)
-		} else {
-			rest = append(rest, r)
-		}
-	}
-	return same, rest
-}
-
-// wished reports that an operator wants something of rows in a claim.
-func (q *Queue) wished(rows []Row) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i := range rows {
-		if w := q.wishes[keyOf(&rows[i])]; w != 0 && w != wishReturn {
-			return true
-		}
-	}
-	return false
-}
-
-// grant gives operators what they wished of rows that an attempt leaves behind. more: something was granted.
-func (q *Queue) grant(rows []Row) (put, done []Row, more bool) {
-	now := q.o.Now()
-	for _, r := range rows {
-		k := keyOf(&r)
-		w := q.wishes[k]
-		if w == wishReturn {
-			w = 0 // conclude sees to it
-		} else {
-			delete(q.wishes, k)
-		}
-		switch apply(&r, w, now) {
-		case changed:
-			more = true
-		case removed:
-			done = append(done, r)
-			more = true
-			continue
-		}
-		put = append(put, r)
-	}
-	return put, done, more
-}
-
-// wantReturned finds the rows left by an attempt that an operator wants returned.
-func (q *Queue) wantReturned(rows []Row) map[key]bool {
-	var want map[key]bool
-	for i := range rows {
-		if k := keyOf(&rows[i]); q.wishes[k] == wishReturn {
-			if want == nil {
-				want = map[key]bool{}
-			}
-			want[k] = true
-		}
-	}
-	return want
-}
-
-// split makes claims of the rows to be returned, for the next calls of Claim, and returns the others.
-func (q *Queue) split(rows []Row, returned map[key]bool) []Row {
-	if len(returned) == 0 {
-		return rows
-	}
-	var stay, back []Row
-	for _, r := range rows {
-		if returned[keyOf(&r)] {
-			back = append(back, r)
-		} else {
-			stay = append(stay, r)
-		}
-	}
-	for len(back) > 0 {
-		same, rest := sameClaim(back, q.o.PerClaim)
-		c := q.newClaim(q.get(same[0].Destination), same)
-		c.Return = true
-		q.urgent = append(q.urgent, c)
-		q.changed.Signal()
-		back = rest
-	}
-	return stay
 }

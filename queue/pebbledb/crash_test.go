@@ -91,10 +91,10 @@ func TestStoreConforms(t *testing.T) {
 	queuetest.Run(t, func(t *testing.T) queuetest.Disk { return newMemDisk(vfs.NewCrashableMem(), nil) })
 }
 
-// The power is cut at 1,000 random moments, between any two writes.
+// The power is cut at 1,000 random moments (powerLosses), between any two writes.
 func TestNothingIsLostWithThePower(t *testing.T) {
 	t.Parallel()
-	const runs, cuts = 20, 50
+	const runs, cuts = 20, powerLosses / 20
 	for seed := range uint64(runs) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()

@@ -24,7 +24,7 @@ const (
 	pebbleFormatNewest = pebble.FormatValueSeparation
 )
 
-var formatKey = []byte{0} //nolint:gochecknoglobals // a constant in all but type
+func formatKey() []byte { return []byte{0} }
 
 // openRecords opens pebble with the format that its files already have.
 func (s *Store) openRecords() (err error) {
@@ -77,7 +77,7 @@ func (s *Store) pebbleOptions(version pebble.FormatMajorVersion) *pebble.Options
 
 // checkFormat reads the version, or writes it into a new store.
 func (s *Store) checkFormat() error {
-	value, closer, err := s.db.Get(formatKey)
+	value, closer, err := s.db.Get(formatKey())
 	if errors.Is(err, pebble.ErrNotFound) {
 		return s.newFormat()
 	}
@@ -111,7 +111,7 @@ func (s *Store) newFormat() error {
 	if foreign {
 		return fmt.Errorf("records without a format version: %w", errDamaged)
 	}
-	if err := s.db.Set(formatKey, []byte(strconv.Itoa(format)), pebble.Sync); err != nil {
+	if err := s.db.Set(formatKey(), []byte(strconv.Itoa(format)), pebble.Sync); err != nil {
 		return err
 	}
 	return s.failed.err()

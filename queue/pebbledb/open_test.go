@@ -76,7 +76,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 	t.Parallel()
 	fs := vfs.NewMem()
 	s := open(t, fs, nil)
-	if err := s.db.Set(formatKey, []byte("2"), pebble.Sync); err != nil {
+	if err := s.db.Set(formatKey(), []byte("2"), pebble.Sync); err != nil {
 		t.Fatal(err)
 	}
 	s.Close()
@@ -130,7 +130,7 @@ func TestUpgradeAloneRaisesTheFormat(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(db.Set(formatKey, []byte("1"), pebble.Sync), db.Close()); err != nil {
+	if err := errors.Join(db.Set(formatKey(), []byte("1"), pebble.Sync), db.Close()); err != nil {
 		t.Fatal(err)
 	}
 	s = open(t, fs, nil)
