@@ -80,7 +80,7 @@ func (a *accounts) add(line string, n int, seen map[string]int) error {
 	user := strings.ToLower(fields[0])
 	switch {
 	case len(fields) < 2:
-		return errors.New("no colon: a line is user:{SCHEME}hash::::::")
+		return errors.New("no colon: a line is user:{SCHEME}hash")
 	case len(user) > maxLogin || !utf8.ValidString(user) || strings.ContainsAny(user, " \t"):
 		return errors.New("not a user name before the first colon")
 	case seen[user] > 0:

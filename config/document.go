@@ -80,15 +80,13 @@ func (d *Document) Decode(into any, overlays ...Section) {
 	}
 	v = v.Elem()
 	setDefaults(v)
-	all := d.Root()
-	decoder{d}.value(all, v)
+	decoder{d}.value(d.Root(), v)
 	for _, o := range overlays {
-		if o.node() != nil && o.node().kind == mappingNode {
+		if o.isMapping() {
 			decoder{d}.value(o, v)
-			all.layers = append(all.layers, o.layers...)
 		}
 	}
-	validate(all, v)
+	validate(d.Root().Under(overlays...), v)
 }
 
 // Root is the document as a whole.

@@ -4,6 +4,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -79,6 +80,27 @@ func (s Section) Has(key string) bool { return s.At(key).node() != nil }
 // Present reports whether the place itself is written in the file. A field of type Section is set to its place and holds
 // what is not decoded yet, for Document.Decode to lay over the rest.
 func (s Section) Present() bool { return s.node() != nil }
+
+// Under is s with overlays on top: a place below it is where the last of them has it written.
+func (s Section) Under(overlays ...Section) Section {
+	s.layers = slices.Clone(s.layers)
+	for _, o := range overlays {
+		if o.isMapping() {
+			s.layers = append(s.layers, o.layers...)
+		}
+	}
+	return s
+}
+
+func (s Section) isMapping() bool { return s.node() != nil && s.node().kind == mappingNode }
+
+// Spoiled reports that there is an error at s or below it: what stands there is not worth a closer look.
+func (s Section) Spoiled() bool {
+	return s.doc != nil && slices.ContainsFunc(s.doc.report.Problems, func(p Problem) bool {
+		below, ok := strings.CutPrefix(p.Path, s.path)
+		return ok && !p.Warning && (s.path == "" || below == "" || below[0] == '.' || below[0] == '[')
+	})
+}
 
 // Path is the place as complaints name it.
 func (s Section) Path() string { return s.path }

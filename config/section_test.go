@@ -52,11 +52,11 @@ func TestPathsLeadBack(t *testing.T) {
 func TestComplaintsThroughASection(t *testing.T) {
 	t.Parallel()
 	var c cluster
-	d, report := Parse("dir/f.yaml", []byte("smtp_in:\n  hostname: a.test\n\tx\n"), &c)
+	_, report := Parse("dir/f.yaml", []byte("smtp_in:\n  hostname: a.test\n\tx\n"), &c)
 	if report.Err() == nil || c.SMTPIn != nil {
 		t.Error("a file that is no YAML must not be decoded")
 	}
-	d, report = Parse("dir/f.yaml", []byte("smtp_in:\n  hostname: a.test\n  milters: []\n"), &c)
+	d, report := Parse("dir/f.yaml", []byte("smtp_in:\n  hostname: a.test\n  milters: []\n"), &c)
 	if err := report.Err(); err != nil {
 		t.Fatal(err)
 	}

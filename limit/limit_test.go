@@ -95,7 +95,8 @@ func TestUsedKeyOutlivesOthers(t *testing.T) {
 func TestGauge(t *testing.T) {
 	t.Parallel()
 	var g Gauge
-	if !g.Acquire("a", 2) || !g.Acquire("a", 2) || g.Acquire("a", 2) {
+	first, second, third := g.Acquire("a", 2), g.Acquire("a", 2), g.Acquire("a", 2)
+	if !first || !second || third {
 		t.Error("two fit, a third does not")
 	}
 	if !g.Acquire("b", 1) || !g.Acquire("a", 0) {

@@ -35,7 +35,6 @@ type recorder struct {
 
 	mu       sync.Mutex
 	messages []received
-	clients  []mail.Client
 	closed   int
 	dropped  int
 }

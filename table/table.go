@@ -19,7 +19,6 @@ import (
 type Table struct {
 	name  string
 	files []*file
-	fixed View // what needs no file; nil if there are files
 
 	reload sync.Mutex
 	state  atomic.Pointer[state]
@@ -48,7 +47,6 @@ func Open(r Ref, dir string) (*Table, error) {
 	if parts == nil {
 		parts = []Ref{r}
 	}
-	var views chain
 	for _, p := range parts {
 		f := &file{kind: p.kind}
 		if kinds[p.kind] == inlineKind || kinds[p.kind] == staticKind {
@@ -57,7 +55,6 @@ func Open(r Ref, dir string) (*Table, error) {
 			f.name, f.path = p.rest, within(dir, p.rest)
 		}
 		t.files = append(t.files, f)
-		views = append(views, f.view)
 	}
 	if _, err := t.Reload(); err != nil {
 		return nil, err
