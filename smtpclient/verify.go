@@ -10,41 +10,47 @@ import (
 	"posthouse/reply"
 )
 
-// Verify asks whether the server would take mail for an address: MAIL FROM:<>, RCPT, and nothing is sent. The reply is the
-// server's to RCPT; one to MAIL says nothing about the address, so that a refusal there is an error, like all else that keeps
-// the question from being asked.
+// Verify asks whether the server would take mail for an address: MAIL FROM:<> and RCPT, and nothing is sent; the next
+// transaction begins with RSET. The reply is the server's to RCPT, 2yz, 4yz or 5yz. A refusal of anything before it says
+// nothing about the address: it is an error, with a 4yz reply. With ErrStale in the chain a new conversation may answer; after
+// any error this one is over.
 func (c *Conn) Verify(ctx context.Context, to mail.Path) (reply.Reply, error) {
 	defer c.watch(ctx)()
 	if to.NeedsUTF8() && !c.ext.SMTPUTF8 {
 		return reply.NoSMTPUTF8, nil
 	}
-	if c.dirty {
-		if err := c.prepare(ctx, "RSET"); err != nil {
-			return reply.Reply{}, err
-		}
+	r, heard, err := c.tryRcpt(ctx, to)
+	switch {
+	case err == nil:
+		c.sent++
+		return r, nil
+	case c.sent > 0 && !heard && ctx.Err() == nil:
+		err = fmt.Errorf("%w: %w", ErrStale, err)
 	}
-	c.dirty = true
-	from := "MAIL FROM:<>"
-	if to.NeedsUTF8() {
-		from += " SMTPUTF8"
-	}
-	if err := c.prepare(ctx, from); err != nil {
-		return reply.Reply{}, err
-	}
-	r, err := c.ask("RCPT TO:"+to.Wire(), c.options.Timeouts.Command, nil)
-	if err != nil || r.Code == 421 || r.Code/100 == 3 {
-		c.broken = true
-		return reply.Reply{}, c.step(ctx, "verifying a recipient", r, err)
-	}
-	return r, nil
+	c.broken = true
+	return reply.Reply{}, err
 }
 
-// prepare gives a command that has to work before the question. Its error is temporary, whatever the server called it.
-func (c *Conn) prepare(ctx context.Context, command string) error {
-	r, err := c.ask(command, c.options.Timeouts.Command, nil)
-	if err := c.step(ctx, "preparing to verify a recipient", r, err); err != nil {
-		c.broken = true
-		return Soften(reply.For(fmt.Errorf("%s: %w", command, err)))
+// tryRcpt goes as far as RCPT. heard says that the server answered something before the error.
+func (c *Conn) tryRcpt(ctx context.Context, to mail.Path) (r reply.Reply, heard bool, err error) {
+	lines := []string{"MAIL FROM:<>", "RCPT TO:" + to.Wire()}
+	if to.NeedsUTF8() {
+		lines[0] += " SMTPUTF8"
 	}
-	return nil
+	if c.dirty {
+		lines = append([]string{"RSET"}, lines...)
+	}
+	c.dirty = true
+	const doing = "verifying a recipient"
+	for i, line := range lines {
+		r, err := c.ask(line, c.options.Timeouts.Command, nil)
+		if err == nil && i == len(lines)-1 && r.Code != 421 && r.Code/100 != 3 {
+			return r, true, nil
+		}
+		if err := c.step(ctx, doing, Soften(r), err); err != nil {
+			return r, heard, err
+		}
+		heard = true
+	}
+	return r, heard, nil
 }
