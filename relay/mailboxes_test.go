@@ -102,3 +102,20 @@ func TestMailboxesAreBounded(t *testing.T) {
 		t.Errorf("%d remembered", len(m.known))
 	}
 }
+
+// A kept conversation that the store has ended is no answer, and no failure of the store either.
+func TestMailboxesOnAStaleConversation(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, world, Options{Idle: Idle{Time: time.Minute}})
+	l.sink("192.0.2.31:24", maillab.SinkOptions{LMTP: true, Script: maillab.On("RCPT", maillab.Action{Reply: "250 2.1.5 Ok", Close: true})})
+	g := upstream.New([]upstream.Server{member("192.0.2.31", false), member("192.0.2.32", true)}, nil)
+	m := l.Mailboxes(g)
+	for _, to := range []string{"a@b.test", "b@b.test", "c@b.test"} {
+		if got := code(m.Takes(t.Context(), address(t, to))); got != "" {
+			t.Errorf("%s: %s", to, got)
+		}
+	}
+	if got := l.tried(); strings.Contains(got, "192.0.2.32") {
+		t.Errorf("tried %s", got)
+	}
+}
