@@ -245,21 +245,21 @@ func TestDeadDestinationCostsOneClaimAndHoldsUpNobody(t *testing.T) {
 }
 
 func TestOverdueMailOfADeadDestinationIsJudged(t *testing.T) {
-	bubble(t, queue.Options{Overdue: 4 * time.Hour, MaxBackoff: 12 * time.Hour}, func(t *testing.T, b *bench) {
+	bubble(t, queue.Options{Overdue: 10 * time.Minute}, func(t *testing.T, b *bench) {
 		for range 3 {
 			b.send("x@dead.test")
 		}
-		b.postpone(b.claim(), 9*time.Hour, 10*time.Hour)
-		b.idle(4*time.Hour - time.Minute)
+		b.postpone(b.claim(), 50*time.Minute, 55*time.Minute)
+		b.idle(9 * time.Minute)
 		time.Sleep(2 * time.Minute)
 		for range 2 {
 			c := b.claim()
 			if !c.Suspended {
 				t.Errorf("got %+v", c)
 			}
-			b.postpone(c, 8*time.Hour, 0)
+			b.postpone(c, 40*time.Minute, 0)
 		}
-		b.idle(5 * time.Hour)
+		b.idle(25 * time.Minute)
 	})
 }
 

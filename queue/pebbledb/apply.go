@@ -101,6 +101,7 @@ func (ch *change) commit(lazy bool) (err error) {
 		if err := ch.s.db.Apply(ch.batch, pebble.NoSync); err != nil {
 			return ch.s.failed.set(err)
 		}
+		ch.unlock()
 		ch.s.late.add(ch.unlink)
 		return ch.s.failed.err()
 	}

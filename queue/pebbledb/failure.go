@@ -52,7 +52,7 @@ func (f *failure) catch(err *error) {
 // Infof, Errorf and Fatalf make it a pebble.Logger. Fatalf returns, and pebble then reports success: Apply asks err
 // before it does the same.
 func (f *failure) Infof(format string, args ...any) {
-	if f.log.Enabled(context.Background(), slog.LevelDebug) { //nolint:staticcheck // no context exists here
+	if f.log.Enabled(context.Background(), slog.LevelDebug) {
 		f.log.Debug(fmt.Sprintf(format, args...))
 	}
 }

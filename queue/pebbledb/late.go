@@ -13,6 +13,7 @@ import (
 // them is surely on disk. One timer serves all.
 type late struct {
 	s       *Store
+	working sync.Mutex // held while the log is synced and files are unlinked
 	mu      sync.Mutex
 	timer   *time.Timer // running while there is something to do
 	armed   bool
@@ -40,24 +41,31 @@ func (l *late) add(unlink []string) {
 
 // run takes the list before it syncs: what is added meanwhile waits for the next time.
 func (l *late) run() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if !l.stopped {
-		l.flush()
+	l.working.Lock()
+	defer l.working.Unlock()
+	if names, ok := l.takeAll(); ok {
+		l.flush(names)
 	}
 }
 
-// flush is run with the lock held: add waits for a sync at most, and Close cannot pull pebble away.
-func (l *late) flush() {
+// takeAll is false once the store is closing.
+func (l *late) takeAll() ([]string, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.stopped {
+		return nil, false
+	}
 	names := l.unlink
 	l.unlink, l.armed = nil, false
+	return names, true
+}
+
+// flush syncs the log with an empty record, and unlinks what no record can name any more.
+func (l *late) flush(names []string) {
 	if l.s.failed.err() != nil || l.s.o.ReadOnly {
 		return
 	}
-	if err := l.s.db.LogData(nil, pebble.Sync); err != nil {
-		_ = l.s.failed.set(err)
-	}
-	if l.s.failed.err() != nil {
+	if err := l.sync(); err != nil {
 		return
 	}
 	for _, name := range names {
@@ -65,16 +73,27 @@ func (l *late) flush() {
 	}
 }
 
-// stop does what is left.
+func (l *late) sync() (err error) {
+	defer l.s.failed.catch(&err)
+	if err := l.s.db.LogData(nil, pebble.Sync); err != nil {
+		return l.s.failed.set(err)
+	}
+	return l.s.failed.err()
+}
+
+// stop waits for a run under way and does what is left.
 func (l *late) stop() error {
 	l.mu.Lock()
-	defer l.mu.Unlock()
 	l.stopped = true
+	names, left := l.unlink, l.armed
 	if l.timer != nil {
 		l.timer.Stop()
 	}
-	if l.armed {
-		l.flush()
+	l.mu.Unlock()
+	l.working.Lock()
+	defer l.working.Unlock()
+	if left {
+		l.flush(names)
 	}
 	return l.s.failed.err()
 }
