@@ -35,8 +35,8 @@ type Retry struct {
 // Levels that Config knows; those from dane on are not enforced yet.
 const (
 	levelMay    = "may"
-	levelsNow   = "none may encrypt"
-	levelsLater = "dane dane-only verify secure"
+	levelsNow   = "none may encrypt verify secure"
+	levelsLater = "dane dane-only"
 )
 
 const (
@@ -82,7 +82,8 @@ func (c *Config) validateLevel(at config.Section) {
 	switch level := c.TLSSecurityLevel; {
 	case slices.Contains(strings.Fields(levelsNow), level):
 	case slices.Contains(strings.Fields(levelsLater), level):
-		at.Unenforced(true, "%s is not enforced yet, only encrypt is: TLS without a check of the certificate", level)
+		at.Unenforced(true, "%s is not enforced yet: TLSA records are not read, and the level counts as %s", level,
+			map[string]string{"dane": "may", "dane-only": "encrypt"}[level])
 	default:
 		at.Errorf("unknown level %q: one of %s %s", level, levelsNow, levelsLater)
 	}

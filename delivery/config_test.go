@@ -50,9 +50,9 @@ func TestConfigAcceptsDesignsBlock(t *testing.T) {
 func TestConfigComplaints(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ yaml, want string }{
-		{"tls_security_level: dane", `1:32: warning: delivery.tls_security_level: dane is not enforced yet, only encrypt is: TLS without a check of the certificate`},
-		{"tls_security_level: verify", `1:32: warning: delivery.tls_security_level: verify is not enforced yet`},
-		{"tls_security_level: must", `1:32: delivery.tls_security_level: unknown level "must": one of none may encrypt dane dane-only verify secure`},
+		{"tls_security_level: dane", `1:32: warning: delivery.tls_security_level: dane is not enforced yet: TLSA records are not read, and the level counts as may`},
+		{"tls_security_level: dane-only", `1:32: warning: delivery.tls_security_level: dane-only is not enforced yet: TLSA records are not read, and the level counts as encrypt`},
+		{"tls_security_level: must", `1:32: delivery.tls_security_level: unknown level "must": one of none may encrypt verify secure dane dane-only`},
 		{"destination_concurrency_limit: 0", `delivery.destination_concurrency_limit: must be from 1 to 1000, not 0`},
 		{"destination_concurrency_limit: many", `delivery.destination_concurrency_limit: `},
 		{`source_addresses: ["192.0.2.1", "192.0.2.2"]`, `delivery.source_addresses: takes one IPv4 and one IPv6 address, not 2 and 0`},
@@ -71,8 +71,8 @@ func TestConfigComplaints(t *testing.T) {
 		}
 	}
 	var s section
-	_, r := config.Parse("posthouse.yaml", []byte("delivery: {tls_security_level: secure}\n"), &s)
+	_, r := config.Parse("posthouse.yaml", []byte("delivery: {tls_security_level: dane}\n"), &s)
 	if len(r.Problems) != 1 || !r.Problems[0].Weakens {
-		t.Errorf("secure without being enforced weakens a promise: %+v", r.Problems)
+		t.Errorf("dane without being enforced weakens a promise: %+v", r.Problems)
 	}
 }
