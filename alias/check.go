@@ -13,14 +13,9 @@ import (
 // maxProblems bounds what one check lists.
 const maxProblems = 100
 
-// Check lists, for `config check`, the lines of the alias table that lead to nobody or into a circle, and the alias domains
-// whose postmaster (RFC 5321 4.5.1) nobody reads. Patterns stand for addresses nobody can list, and are left out.
-func (s *Snapshot) Check() []string {
-	problems := s.checkLines()
-	return append(problems, s.checkPostmasters()...)
-}
-
-func (s *Snapshot) checkLines() []string {
+// DeadEnds lists, for `config check`, the lines of the alias table that lead to nobody or into a circle. Patterns stand for
+// addresses nobody can list, and are left out.
+func (s *Snapshot) DeadEnds() []string {
 	var out []string
 	if s.maps == nil {
 		return nil
@@ -54,7 +49,8 @@ func (s *Snapshot) checkLine(to mail.Path, where string) []string {
 	return out
 }
 
-func (s *Snapshot) checkPostmasters() []string {
+// Postmasters lists the alias domains whose postmaster (RFC 5321 4.5.1) nobody reads.
+func (s *Snapshot) Postmasters() []string {
 	var out []string
 	if s.domains == nil {
 		return nil

@@ -43,7 +43,7 @@ func (c *Config) Validate(at config.Section) {
 	if c.VirtualAliasDomains.IsZero() && c.RelayDomains.IsZero() {
 		at.Errorf("has neither virtual_alias_domains nor relay_domains: it would take mail for nobody")
 	}
-	if !c.VirtualAliasDomains.IsZero() && c.VirtualAliasMaps.IsZero() {
+	if !c.VirtualAliasDomains.IsZero() && c.VirtualAliasMaps.IsZero() && !at.Has("virtual_alias_maps") {
 		at.At("virtual_alias_domains").Errorf("needs virtual_alias_maps beside it: every recipient would be unknown")
 	}
 }

@@ -31,7 +31,7 @@ func (s *Server) UnmarshalScalar(text string) error {
 
 // Validate finds what cannot work.
 func (s *Server) Validate(at config.Section) {
-	if s.Address.IsZero() {
+	if s.Address.IsZero() && !at.Has("address") {
 		at.Errorf("a server needs an address")
 	}
 	if s.Address.Network == "tcp" && (s.Address.Host == "" || s.Address.Port == 0) {

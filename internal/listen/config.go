@@ -23,7 +23,7 @@ func (c *Config) UnmarshalScalar(text string) error { return c.Address.Unmarshal
 
 // Validate checks the words, and that a proxy is known by its address.
 func (c *Config) Validate(at config.Section) {
-	if c.Address.IsZero() {
+	if c.Address.IsZero() && !at.Has("address") {
 		at.Errorf("needs an address, such as \":25\"")
 	}
 	oneOf(at.At("tls"), c.TLS, "implicit", "required")

@@ -26,55 +26,60 @@ type Cluster struct {
 var ErrWho = errors.New("this machine is not among the nodes")
 
 // Load reads the cluster file for the node of that host name; "" asks the machine for its own, and a file with a single
-// node is that node's whatever the machine is called. The report is complete only if the error is nil.
+// node is that node's whatever the machine is called. The error is nil or begins with what the report complains of.
 func Load(file, host string) (*Cluster, *config.Report, error) {
-	cfg := new(Config)
-	doc, report := config.Load(file, cfg)
-	if report.Err() != nil {
-		return nil, report, report.Err()
-	}
+	cfg, doc := read(file)
+	report := doc.Report()
 	self, err := cfg.who(host)
-	if err != nil {
+	switch {
+	case err != nil && report.Err() != nil:
+		return nil, report, report.Err()
+	case err != nil:
 		return nil, report, fmt.Errorf("%s: %w", file, err)
 	}
-	c, err := seenBy(doc, cfg, self, file)
-	return c, report, err
-}
-
-// seenBy puts a node's own values over the cluster's, and makes the checks that need to know the node.
-func seenBy(doc *config.Document, cfg *Config, self Node, file string) (*Cluster, error) {
-	if self.overrides() {
-		cfg = new(Config)
-		doc.Decode(cfg, self.Override)
+	c := seenBy(doc, cfg, self, file)
+	if err := report.Err(); err != nil {
+		return nil, report, err
 	}
-	c := &Cluster{Config: cfg, Self: self, File: file, document: doc}
-	c.check(doc.Root())
-	return c, doc.Report().Err()
+	return c, report, nil
 }
 
-// Check reads the cluster file as each of its nodes in turn, or as one of them.
+// Check reads the cluster file as each of its nodes in turn, or as one of them, and gives all complaints at once.
 func Check(file, host string) *config.Report {
-	cfg := new(Config)
-	doc, report := config.Load(file, cfg)
-	if report.Err() != nil {
-		return report
-	}
+	cfg, doc := read(file)
+	nodes := cfg.Nodes
 	if host != "" {
 		self, err := cfg.who(host)
 		if err != nil {
 			doc.Root().At("nodes").Errorf("%v", err)
-			return report
+			return doc.Report()
 		}
-		seenBy(doc, cfg, self, file)
-		return report
+		nodes = []Node{self}
 	}
-	for _, n := range cfg.Nodes {
+	for _, n := range nodes {
 		seenBy(doc, cfg, n, file)
 	}
-	return report
+	return doc.Report()
 }
 
-func (n Node) overrides() bool { return n.Override.Present() }
+// read decodes the file as it holds for all nodes.
+func read(file string) (*Config, *config.Document) {
+	cfg := new(Config)
+	doc, _ := config.Load(file, cfg)
+	cfg.checkProxies(doc.Root())
+	return cfg, doc
+}
+
+// seenBy puts a node's own values over the cluster's, and makes the checks that need to know the node.
+func seenBy(doc *config.Document, cfg *Config, self Node, file string) *Cluster {
+	if self.Override.Present() && !self.Override.Spoiled() {
+		cfg = new(Config)
+		doc.Decode(cfg, self.Override)
+	}
+	c := &Cluster{Config: cfg, Self: self, File: file, document: doc}
+	c.check(doc.Root().Under(self.Override))
+	return c
+}
 
 // who finds the node by its host name.
 func (c *Config) who(host string) (Node, error) {
@@ -87,13 +92,11 @@ func (c *Config) who(host string) (Node, error) {
 			return Node{}, err
 		}
 	}
+	var names []string
 	for _, n := range c.Nodes {
 		if strings.EqualFold(string(n.Host), strings.TrimSuffix(host, ".")) {
 			return n, nil
 		}
-	}
-	var names []string
-	for _, n := range c.Nodes {
 		names = append(names, string(n.Host))
 	}
 	return Node{}, fmt.Errorf("%w: %q; name one with --node: %s", ErrWho, host, strings.Join(names, ", "))

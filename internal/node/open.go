@@ -4,101 +4,137 @@ package node
 
 import (
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"posthouse/auth"
 	"posthouse/certs"
 	"posthouse/config"
 	"posthouse/delivery"
 	"posthouse/dkim"
+	"posthouse/relay"
 	"posthouse/resolver"
 	"posthouse/srs"
 	"posthouse/table"
 )
 
-// check opens what this node's services will open, so that what is missing or broken is said now and with its place, and
-// makes the checks that need the tables' contents.
-func (c *Cluster) check(at config.Section) {
-	c.checkCertificates(at.At("tls"), c.TLS)
-	if _, err := resolver.Open(c.Resolver); err != nil {
-		at.At("resolver").Errorf("%v", err)
+// check opens what this node's services will open, so that what is missing or broken is said now and with its place. What
+// has been complained of already is left out.
+func (c *Cluster) check(root config.Section) {
+	c.checkCertificates(root.At("tls"), c.TLS)
+	if at := root.At("resolver"); !at.Spoiled() {
+		complain(at, second(resolver.Open(c.Resolver)))
 	}
+	c.checkDoors(root)
 	for _, service := range c.Self.Services {
-		switch {
-		case service == SMTPIn && c.SMTPIn != nil:
-			c.checkMX(at.At(SMTPIn))
-		case service == SMTPOut && c.SMTPOut != nil:
-			c.checkSubmission(at.At(SMTPOut))
-		case service == Maildrop && c.Maildrop != nil:
-			c.checkMailboxes(at.At(Maildrop))
+		if !c.has(service) {
+			continue
+		}
+		switch at := root.At(service); service {
+		case SMTPIn:
+			c.checkMX(at)
+		case SMTPOut:
+			c.checkSubmission(at)
+		case Maildrop:
+			c.checkMailboxes(at)
+		case Balancer:
+			at.Unenforced(false, "the balancer does not run yet")
 		}
 	}
 }
 
-func (c *Cluster) checkMX(at config.Section) {
-	s := c.SMTPIn
-	c.checkDelivery(at.At("delivery"), s.Delivery)
-	if s.TLS != nil {
-		c.checkCertificates(at.At("tls"), *s.TLS)
-	}
-	c.checkTable(at.At("relay_domains"), s.RelayDomains)
-	readable := c.checkTable(at.At("virtual_alias_domains"), s.VirtualAliasDomains)
-	readable = c.checkTable(at.At("virtual_alias_maps"), s.VirtualAliasMaps) && readable
-	if s.SRS != nil {
-		if _, err := srs.Open(*s.SRS); err != nil {
-			at.At("srs").Errorf("%v", err)
-		}
-	}
-	if !readable {
-		return
-	}
-	aliases, err := c.mxAliases(c.readTable)
+func complain(at config.Section, err error) {
 	if err != nil {
 		at.Errorf("%v", err)
-		return
 	}
-	for _, dead := range aliases.Snapshot().Check() {
-		at.At("virtual_alias_maps").Warnf("%s", dead)
+}
+
+// second is the error of a call of which no more is asked.
+func second[T any](_ T, err error) error { return err }
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+func (c *Cluster) checkMX(at config.Section) {
+	s := c.SMTPIn
+	c.checkTLS(at, SMTPIn, s.TLS)
+	c.checkDelivery(at.At("delivery"), s.Delivery)
+	if here := at.At("srs"); s.SRS != nil && !here.Spoiled() {
+		complain(here.At("secret_file"), second(srs.Open(*s.SRS)))
+	}
+	readable := c.checkTable(at.At("relay_domains"), s.RelayDomains)
+	readable = c.checkTable(at.At("virtual_alias_domains"), s.VirtualAliasDomains) && readable
+	readable = c.checkTable(at.At("virtual_alias_maps"), s.VirtualAliasMaps) && readable
+	if readable {
+		c.checkAliases(at)
 	}
 }
 
 func (c *Cluster) checkSubmission(at config.Section) {
 	s := c.SMTPOut
+	c.checkTLS(at, SMTPOut, s.TLS)
 	c.checkDelivery(at.At("delivery"), s.Delivery)
-	if s.TLS != nil {
-		c.checkCertificates(at.At("tls"), *s.TLS)
-	}
 	c.checkTable(at.At("sender_login_maps"), s.SenderLoginMaps)
-	if s.Auth != nil {
-		if _, err := auth.Open(*s.Auth); err != nil {
-			at.At("auth.passwd_file").Errorf("%v", err)
-		}
+	if here := at.At("auth"); s.Auth != nil && !here.Spoiled() {
+		complain(here.At("passwd_file"), second(auth.Open(*s.Auth)))
 	}
-	if s.DKIM != nil {
-		if _, err := dkim.Open(*s.DKIM, c.document.Root().Dir()); err != nil {
-			at.At("dkim").Errorf("%v", err)
-		}
+	if here := at.At("dkim"); s.DKIM != nil && !here.Spoiled() {
+		complain(here, second(dkim.Open(*s.DKIM, c.document.Root().Dir())))
 	}
 }
 
 func (c *Cluster) checkMailboxes(at config.Section) {
 	s := c.Maildrop
+	c.checkTLS(at, Maildrop, s.TLS)
 	c.checkDelivery(at.At("delivery"), s.Delivery)
-	if s.TLS != nil {
-		c.checkCertificates(at.At("tls"), *s.TLS)
+	readable := c.checkTable(at.At("virtual_mailbox_domains"), s.VirtualMailboxDomains)
+	readable = c.checkTable(at.At("virtual_alias_maps"), s.VirtualAliasMaps) && readable
+	if !readable {
+		return
 	}
-	c.checkTable(at.At("virtual_mailbox_domains"), s.VirtualMailboxDomains)
-	c.checkTable(at.At("virtual_alias_maps"), s.VirtualAliasMaps)
+	aliases, err := c.dropAliases(c.readTable)
+	complain(at, err)
+	if err == nil {
+		warnOf(at.At("virtual_alias_maps"), aliases.Snapshot().DeadEnds())
+	}
+}
+
+func warnOf(at config.Section, problems []string) {
+	for _, p := range problems {
+		at.Warnf("%s", p)
+	}
 }
 
 func (c *Cluster) checkDelivery(at config.Section, d delivery.Config) {
-	c.checkTable(at.At("transport_maps"), d.TransportMaps)
-	if _, err := rootsIn(d.TLSCAFile); err != nil {
-		at.At("tls_ca_file").Errorf("%v", err)
+	if here := at.At("tls_ca_file"); !here.Spoiled() {
+		complain(here, second(rootsIn(d.TLSCAFile)))
 	}
+	if here := at.At("transport_maps"); c.checkTable(here, d.TransportMaps) {
+		complain(here, c.checkTransport(d.TransportMaps))
+	}
+}
+
+// checkTransport reads each next hop of a transport table. One with a $1 is known only with the address.
+func (c *Cluster) checkTransport(ref table.Ref) error {
+	t, err := c.readTable(ref)
+	if t == nil {
+		return err
+	}
+	var wrong []error
+	for _, e := range t.View().All() {
+		if _, err := relay.ParseRoute(e.Value); err != nil && !strings.Contains(e.Value, "$") {
+			wrong = append(wrong, fmt.Errorf("%s: %w", e.Where, err))
+		}
+	}
+	return errors.Join(wrong...)
 }
 
 // checkTable complains if a table cannot be read, and reports that it can.
 func (c *Cluster) checkTable(at config.Section, ref table.Ref) bool {
+	if at.Spoiled() {
+		return false
+	}
 	t, err := c.readTable(ref)
 	if err != nil {
 		at.Errorf("%v", err)
@@ -113,7 +149,31 @@ func (c *Cluster) checkTable(at config.Section, ref table.Ref) bool {
 }
 
 func (c *Cluster) checkCertificates(at config.Section, t certs.Config) {
+	if at.Spoiled() {
+		return
+	}
 	if _, err := certs.Open(t); err != nil && !errors.Is(err, certs.ErrNone) {
 		at.Errorf("%v", err)
+	}
+}
+
+// checkTLS looks at a service's own certificates, and that its listeners have one if they promise TLS.
+func (c *Cluster) checkTLS(at config.Section, service string, own *certs.Config) {
+	pairs := c.TLS.Pairs()
+	if own != nil {
+		c.checkCertificates(at.At("tls"), *own)
+		pairs = own.Pairs()
+	}
+	if len(pairs) > 0 {
+		return
+	}
+	for i, l := range c.listeners(service) {
+		here := at.At(fmt.Sprintf("listen[%d].tls", i))
+		if l.TLS != "" && !here.Spoiled() {
+			here.Errorf("needs a certificate: tls: {certificate: ..., key: ...}")
+		}
+	}
+	if service == SMTPOut {
+		at.Warnf("has no certificate: passwords are taken over TLS alone, so that only mynetworks can send")
 	}
 }

@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+
+package node
+
+import (
+	"crypto/rand"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"posthouse/certs"
+	"posthouse/config"
+	"posthouse/dkim"
+)
+
+var update = flag.Bool("update", false, "write the golden files from what is found")
+
+// room is a copy of a folder of testdata, with the files that its cluster files name and that no repository should hold.
+func room(t *testing.T, from string) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	ca, err := certs.MakeCA("example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pair := range [][2]string{{"tls/cert.pem", "tls/key.pem"}, {"tls/fullchain.pem", "tls/privkey.pem"}, {"tls/second.pem", "tls/other.pem"}} {
+		cert, key, err := ca.Issue("mail.example.test")
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, pair[0], string(cert))
+		write(t, dir, pair[1], string(key))
+	}
+	key, err := dkim.GenerateKey("rsa", 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"mail.private", "DKIM2022-ipng.nl-private", "DKIM2022-ipng.ch-private", "DKIM2022-ublog.tech-private"} {
+		write(t, dir, "keys/"+name, string(key))
+	}
+	write(t, dir, "srs.secret", rand.Text()+"\n")
+	return dir
+}
+
+func write(t *testing.T, dir, name, text string) {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// complaints are a report's, without the folder.
+func complaints(r *config.Report, dir string) string {
+	var out strings.Builder
+	for _, p := range r.Problems {
+		out.WriteString(strings.ReplaceAll(p.String(), dir+"/", "") + "\n")
+	}
+	return out.String()
+}
+
+// TestWrong holds each testdata/wrong/*.yaml against the complaints beside it, word for word.
+func TestWrong(t *testing.T) {
+	t.Parallel()
+	dir := room(t, "testdata/wrong")
+	files, err := filepath.Glob("testdata/wrong/*.yaml")
+	if err != nil || len(files) < 60 {
+		t.Fatalf("%d cases, %v", len(files), err)
+	}
+	for _, file := range files {
+		name := filepath.Base(file)
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got := complaints(Check(filepath.Join(dir, name), ""), dir)
+			golden := strings.TrimSuffix(file, ".yaml") + ".txt"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Errorf("no golden complaint: %v", err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("%s: -want +got\n%s\nas text:\n%s", golden, diff, got)
+			}
+		})
+	}
+}
+
+// The example cluster is accepted as it stands, by each of its nodes and as a whole.
+func TestExampleCluster(t *testing.T) {
+	t.Parallel()
+	dir := room(t, "../../test/testdata/ipng")
+	file := filepath.Join(dir, "posthouse.yaml")
+	report := Check(file, "")
+	if err := report.Err(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range report.Problems {
+		if !p.Unenforced {
+			t.Errorf("an odd warning: %s", p)
+		}
+	}
+	cfg, _ := read(file)
+	if len(cfg.Nodes) != 11 {
+		t.Errorf("%d nodes", len(cfg.Nodes))
+	}
+	for _, n := range cfg.Nodes {
+		c, _, err := Load(file, string(n.Host))
+		if err != nil || c.Self.Host != n.Host {
+			t.Errorf("%s: %v", n.Host, err)
+		}
+	}
+}
