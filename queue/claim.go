@@ -57,13 +57,13 @@ func (q *Queue) ended(ctx context.Context) error {
 
 // nextClaim takes the first claim of the first destination in turn that can have one; nil if there is none.
 func (q *Queue) nextClaim(ctx context.Context) (*Claim, error) {
-	if q.active >= q.o.Total {
-		return nil, nil
-	}
-	if len(q.urgent) > 0 {
+	if len(q.urgent) > 0 { // they count already: to wait for a place would be to wait for themselves
 		c := q.urgent[0]
 		q.urgent = q.urgent[1:]
 		return c, nil
+	}
+	if q.active >= q.o.Total {
+		return nil, nil
 	}
 	for {
 		d := q.ready.pop()

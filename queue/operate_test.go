@@ -154,3 +154,28 @@ func TestTakeForReturn(t *testing.T) {
 		b.idle(2 * time.Hour)
 	})
 }
+
+// Rows that an operator wants returned while every claim there may be is under way: the claims that return them must not wait
+// for a place that they hold themselves.
+func TestReturnedClaimsNeedNoPlace(t *testing.T) {
+	bubble(t, queue.Options{Total: 2}, func(t *testing.T, b *bench) {
+		b.send("x@a.test")
+		b.send("x@b.test")
+		claims := []*queue.Claim{b.claim(), b.claim()}
+		if _, later, err := b.Take(t.Context(), queue.Filter{All: true}, 1000); err != nil || later != 2 {
+			t.Fatalf("%d later, %v", later, err)
+		}
+		for _, c := range claims {
+			b.postpone(c, time.Hour, 0)
+		}
+		for range claims {
+			c := b.claim()
+			if !c.Return {
+				t.Errorf("%+v is not to be returned", c)
+			}
+			b.done(c)
+		}
+		b.send("x@c.test")
+		b.done(b.claim())
+	})
+}
