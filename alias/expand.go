@@ -15,11 +15,22 @@ func (s *Snapshot) Expand(to mail.Path) (Result, error) {
 	if to.Domain() == "" && s.o.Postmaster != "" {
 		to = to.WithDomain(s.o.Postmaster)
 	}
+	if s.maps == nil {
+		return only(ending(s, to, nil)), nil
+	}
 	x := expansion{s: s, done: make(map[string]bool), itself: make(map[string]bool)}
 	if err := x.follow(to, nil, nil); err != nil {
 		return Result{}, fmt.Errorf("alias %s: %w", to, err)
 	}
 	return x.out, nil
+}
+
+// only is the result of an address that stands for itself.
+func only(t Target) Result {
+	if t.Kind == Dead {
+		return Result{Dead: []Target{t}}
+	}
+	return Result{Targets: []Target{t}}
 }
 
 // fold is the address as far as it is told from others here: as in Postfix, without regard to case.

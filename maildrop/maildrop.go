@@ -25,14 +25,13 @@ type Mailboxes interface {
 	Takes(ctx context.Context, to mail.Path) error
 }
 
-// Service makes the sessions. All fields but Log are required.
+// Service makes the sessions. All fields are required.
 type Service struct {
-	Aliases   *alias.Expander
-	Mailbox   func(domain string) bool // virtual_mailbox_domains
+	Aliases   *alias.Expander // with virtual_mailbox_domains
 	Mailboxes Mailboxes
 	Relay     policy.List
 	Recipient policy.List
-	Facts     policy.Facts
+	Facts     policy.Facts // Trusted and Resolves; what is asked about recipients is answered here
 	Next      mail.Carrier
 	Log       *slog.Logger
 }
@@ -51,5 +50,7 @@ func (s *session) Close() {}
 
 // Mail opens a transaction, which keeps the tables as they are now to its end.
 func (s *session) Mail(_ context.Context, env *mail.Envelope) (smtpd.Transaction, error) {
-	return &transaction{service: s.service, client: s.client, env: env, aliases: s.service.Aliases.Snapshot()}, nil
+	t := &transaction{service: s.service, client: s.client, env: env, aliases: s.service.Aliases.Snapshot()}
+	t.facts = facts{s.service.Facts, t}
+	return t, nil
 }

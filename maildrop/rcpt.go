@@ -4,6 +4,7 @@ package maildrop
 
 import (
 	"context"
+	"time"
 
 	"posthouse/alias"
 	"posthouse/mail"
@@ -13,42 +14,73 @@ import (
 
 // transaction is one message.
 type transaction struct {
-	service *Service
-	client  *mail.Client
-	env     *mail.Envelope
-	aliases *alias.Snapshot
+	service  *Service
+	client   *mail.Client
+	env      *mail.Envelope
+	aliases  *alias.Snapshot
+	facts    facts
+	expanded int // how many the recipients so far have become
 }
 
 func (t *transaction) Close() {}
 
+// maxExpanded bounds what all recipients of one message may become. Who comes beyond it has to come in another transaction.
+const maxExpanded = 10_000
+
+// maxAsking bounds the time for the store's word on one recipient, however many mailboxes it may lead to. The client waits.
+const maxAsking = time.Minute
+
 // Rcpt judges the lists, then asks who exists.
 func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
-	q := &policy.Question{Stage: policy.Rcpt, Client: t.client, From: t.env.From, To: to.To, Facts: t.service.Facts}
-	if err := policy.Both(ctx, t.service.Relay, t.service.Recipient, q); err != nil {
+	if err := t.judge(ctx, to.To); err != nil {
 		return err
 	}
-	if !t.aliases.IsOurs(to.To.Domain()) {
-		return nil // the lists let it be relayed
-	}
-	return t.known(ctx, to.To)
-}
-
-// known refuses an address that leads to no mailbox. One end that takes mail is enough; if none does, the store's own
-// reply is the answer, so that a store that cannot be asked defers.
-func (t *transaction) known(ctx context.Context, to mail.Path) error {
-	result, err := t.aliases.Expand(to)
+	n, err := t.known(ctx, to.To)
 	switch {
 	case err != nil:
-		return reply.ConfigError.Because(err)
-	case result.Unknown():
-		return reply.UnknownUser
+		return err
+	case t.expanded+n > maxExpanded:
+		return reply.TooManyRcpts
 	}
-	var refused error
-	for _, target := range result.Targets {
-		if target.Kind != alias.Mailbox {
+	t.expanded += n
+	return nil
+}
+
+// judge asks the lists about the recipient as it was given.
+func (t *transaction) judge(ctx context.Context, to mail.Path) error {
+	q := &policy.Question{Stage: policy.Rcpt, Client: t.client, From: t.env.From, To: to, Facts: &t.facts}
+	err := policy.Both(ctx, t.service.Relay, t.service.Recipient, q)
+	q.LogWarned(t.service.Log, t.env.ID)
+	return err
+}
+
+// known counts those who get mail for an address, and refuses one that leads to nobody.
+func (t *transaction) known(ctx context.Context, to mail.Path) (int, error) {
+	result, err := t.follow(to)
+	switch {
+	case err != nil:
+		return 0, err
+	case result.Unknown():
+		return 0, reply.UnknownUser
+	case result.Discarded:
+		return len(result.Targets) + len(result.Dead), nil
+	}
+	return len(result.Targets) + len(result.Dead), t.taken(ctx, result.Targets)
+}
+
+// taken asks the store about the ends that no alias vouches for. One that takes mail is enough; if none does, the store's own
+// reply is the answer, and one that cannot be had now defers.
+func (t *transaction) taken(ctx context.Context, ends []alias.Target) error {
+	for _, end := range ends {
+		if end.Kind != alias.Mailbox {
 			return nil
 		}
-		err := t.service.Mailboxes.Takes(ctx, target.To)
+	}
+	ctx, cancel := context.WithTimeout(ctx, maxAsking)
+	defer cancel()
+	var refused error
+	for _, end := range ends {
+		err := t.service.Mailboxes.Takes(ctx, end.To)
 		if err == nil {
 			return nil
 		}
@@ -59,38 +91,12 @@ func (t *transaction) known(ctx context.Context, to mail.Path) error {
 	return refused
 }
 
-// Data has nothing to refuse that was not refused at RCPT.
-func (t *transaction) Data(context.Context) error { return nil }
-
-// Message puts the mailboxes in the place of the addresses, and commits.
-func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
-	env := *t.env
-	var mailboxes mail.Distinct
-	for _, r := range t.env.Recipients {
-		targets, err := t.targets(r)
-		if err != nil {
-			return err
-		}
-		mailboxes.Add(targets...)
-	}
-	if len(mailboxes.All) == 0 {
-		return nil // discarded
-	}
-	env.Recipients = mailboxes.All
-	return t.service.Next.Carry(ctx, &env, msg).Err()
-}
-
-// targets are the mailboxes of one recipient. Dead ends stay among them: delivery returns those to the sender.
-func (t *transaction) targets(r mail.Recipient) ([]mail.Recipient, error) {
-	if !t.aliases.IsOurs(r.To.Domain()) {
-		return []mail.Recipient{r}, nil
-	}
-	result, err := t.aliases.Expand(r.To)
+// follow expands an address. A loop is a fault of our tables, which the sender cannot mend but we can: the mail has to wait.
+func (t *transaction) follow(to mail.Path) (alias.Result, error) {
+	result, err := t.aliases.Expand(to)
 	if err != nil {
-		return nil, reply.ConfigError.Because(err)
+		t.service.Log.Error("alias tables are wrong", "id", string(t.env.ID), "to", to.String(), "error", err)
+		return result, reply.ConfigError.Because(err)
 	}
-	for _, d := range result.Discards {
-		t.service.Log.Info("discarded", "id", t.env.ID, "from", t.env.From.String(), "to", r.To.String(), "by", d.Steps, "status", "discarded")
-	}
-	return result.Recipients(r), nil
+	return result, nil
 }

@@ -10,6 +10,7 @@ package policy
 
 import (
 	"context"
+	"log/slog"
 
 	"posthouse/mail"
 	"posthouse/reply"
@@ -55,6 +56,13 @@ type Question struct {
 
 	Warned []Verdict // what warn_if_reject kept from refusing, for the log
 	later  *Verdict  // defer_if_permit: stands unless a rule rejects
+}
+
+// LogWarned logs what warn_if_reject kept from refusing.
+func (q *Question) LogWarned(log *slog.Logger, id mail.ID) {
+	for _, v := range q.Warned {
+		log.Info("would be refused", "id", string(id), "from", q.From.String(), "to", q.To.String(), "reply", v.Reply.String(), "rule", v.Rule)
+	}
 }
 
 // Facts answers rules when they ask. An error is an answer: the rule judges it.

@@ -5,8 +5,8 @@ package smtpin
 import (
 	"context"
 
+	"posthouse/alias"
 	"posthouse/mail"
-	"posthouse/reply"
 )
 
 // Data has nothing to refuse that was not refused at RCPT.
@@ -15,49 +15,57 @@ func (t *transaction) Data(context.Context) error { return nil }
 // Message expands the recipients on the tables of this transaction, gives those who leave us an SRS sender, and commits one
 // envelope. A message whose every recipient was discarded by its alias is answered like any other, and not stored.
 func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
-	env := *t.env
-	recipients, err := t.expand(t.env.Recipients)
+	recipients, discards, err := t.expand(t.env.Recipients)
 	if err != nil {
 		return err
 	}
-	if len(recipients) == 0 {
-		return nil
-	}
-	env.Recipients = t.forward(env.From, recipients)
-	return t.service.Next.Carry(ctx, &env, msg).Err()
-}
-
-// expand turns each recipient into those who get it.
-func (t *transaction) expand(given []mail.Recipient) ([]mail.Recipient, error) {
-	var all mail.Distinct
-	for _, r := range given {
-		targets, err := t.targets(r)
-		if err != nil {
-			return nil, err
+	if len(recipients) > 0 {
+		env := *t.env
+		env.Recipients = t.forward(env.From, recipients)
+		if err := t.service.Next.Carry(ctx, &env, msg).Err(); err != nil {
+			return err
 		}
-		all.Add(targets...)
 	}
-	return all.All, nil
+	t.logDiscards(discards)
+	return nil
 }
 
-// targets are who gets what was sent to one recipient. Dead ends stay among them: delivery returns those to the sender.
-func (t *transaction) targets(r mail.Recipient) ([]mail.Recipient, error) {
-	home, err := t.home(r.To)
-	if err != nil {
-		return nil, err
-	}
-	if !t.aliases.IsAlias(home.Domain()) {
+// discard is a line that says /dev/null, and who came to it.
+type discard struct {
+	to   mail.Path
+	line alias.Target
+}
+
+// expand turns each recipient into those who get it. Dead ends stay among them: delivery returns those to the sender.
+func (t *transaction) expand(given []mail.Recipient) ([]mail.Recipient, []discard, error) {
+	var who mail.Distinct
+	var discards []discard
+	for _, r := range given {
+		to := r.To
+		home, err := t.home(to)
+		if err != nil {
+			return nil, nil, err
+		}
+		result, err := t.follow(home)
+		if err != nil {
+			return nil, nil, err
+		}
 		r.To = home
-		return []mail.Recipient{r}, nil
+		who.Add(result.Recipients(r)...)
+		for _, line := range result.Discards {
+			discards = append(discards, discard{to, line})
+		}
 	}
-	result, err := t.aliases.Expand(home)
-	if err != nil {
-		return nil, reply.ConfigError.Because(err)
+	return who.All, discards, nil
+}
+
+// logDiscards is all that is ever heard of a discarded recipient, in the words of delivery's log. It waits for the commit,
+// since a message that was not taken comes again.
+func (t *transaction) logDiscards(all []discard) {
+	for _, d := range all {
+		t.service.Log.Info("delivery",
+			"id", string(t.env.ID), "from", t.env.From.String(), "to", d.to.String(), "status", "discarded", "by", d.line.Steps)
 	}
-	for _, d := range result.Discards {
-		t.service.Log.Info("discarded", "id", t.env.ID, "from", t.env.From.String(), "to", r.To.String(), "by", d.Steps, "status", "discarded")
-	}
-	return result.Recipients(r), nil
 }
 
 // forward gives recipients outside the cluster a sender whose SPF is ours. One that cannot be rewritten goes out as it is.
@@ -73,7 +81,7 @@ func (t *transaction) forward(from mail.Path, recipients []mail.Recipient) []mai
 		if sender == nil {
 			rewritten, err := t.service.SRS.Forward(from)
 			if err != nil {
-				t.service.Log.Warn("sender not rewritten", "id", t.env.ID, "from", from.String(), "error", err)
+				t.service.Log.Warn("sender not rewritten", "id", string(t.env.ID), "from", from.String(), "error", err)
 				return recipients
 			}
 			sender = &rewritten

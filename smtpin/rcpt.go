@@ -13,13 +13,19 @@ import (
 
 // transaction is one message.
 type transaction struct {
-	service *Service
-	client  *mail.Client
-	env     *mail.Envelope
-	aliases *alias.Snapshot
+	service  *Service
+	client   *mail.Client
+	env      *mail.Envelope
+	aliases  *alias.Snapshot
+	facts    facts
+	expanded int // how many the recipients so far have become
 }
 
 func (t *transaction) Close() {}
+
+// maxExpanded bounds what all recipients of one message may become: recipient_limit times a list of a thousand, each with
+// an extension of its own, would be a million. Who comes beyond it has to come in another transaction.
+const maxExpanded = 10_000
 
 // Rcpt judges in Postfix's order: an SRS address that is not ours to reverse, the restriction lists, and only then who exists.
 func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
@@ -27,16 +33,31 @@ func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
 	if err != nil {
 		return err
 	}
-	q := &policy.Question{Stage: policy.Rcpt, Client: t.client, From: t.env.From, To: to.To, Facts: t.service.Facts}
-	if err := policy.Both(ctx, t.service.Relay, t.service.Recipient, q); err != nil {
+	if err := t.judge(ctx, to.To); err != nil {
 		return err
 	}
-	return t.known(home)
+	n, err := t.known(home)
+	switch {
+	case err != nil:
+		return err
+	case t.expanded+n > maxExpanded:
+		return reply.TooManyRcpts
+	}
+	t.expanded += n
+	return nil
+}
+
+// judge asks the lists about the recipient as it was given.
+func (t *transaction) judge(ctx context.Context, to mail.Path) error {
+	q := &policy.Question{Stage: policy.Rcpt, Client: t.client, From: t.env.From, To: to, Facts: &t.facts}
+	err := policy.Both(ctx, t.service.Relay, t.service.Recipient, q)
+	q.LogWarned(t.service.Log, t.env.ID)
+	return err
 }
 
 // home is where a recipient really goes: an SRS address of ours is a bounce on its way back to the sender it was made from.
 func (t *transaction) home(to mail.Path) (mail.Path, error) {
-	if t.service.SRS == nil || !t.service.SRS.Is(to) {
+	if !t.service.isSRS(to) {
 		return to, nil
 	}
 	home, err := t.service.SRS.Reverse(to)
@@ -46,17 +67,25 @@ func (t *transaction) home(to mail.Path) (mail.Path, error) {
 	return home, nil
 }
 
-// known refuses a recipient in an alias domain who expands to nobody. Elsewhere the lists have let it be relayed.
-func (t *transaction) known(to mail.Path) error {
-	if !t.aliases.IsAlias(to.Domain()) {
-		return nil
-	}
-	result, err := t.aliases.Expand(to)
+// known counts those who get mail for an address, and refuses one that leads to nobody.
+func (t *transaction) known(to mail.Path) (int, error) {
+	result, err := t.follow(to)
 	switch {
-	case err != nil: // our tables are wrong, which the sender cannot mend but we can
-		return reply.ConfigError.Because(err)
+	case err != nil:
+		return 0, err
 	case result.Unknown():
-		return reply.UnknownUser
+		return 0, reply.UnknownUser
 	}
-	return nil
+	return len(result.Targets) + len(result.Dead), nil
+}
+
+// follow expands an address. As in Postfix, aliases count in every domain, not in those of aliases alone. A loop is a fault of
+// our tables, which the sender cannot mend but we can: the mail has to wait.
+func (t *transaction) follow(to mail.Path) (alias.Result, error) {
+	result, err := t.aliases.Expand(to)
+	if err != nil {
+		t.service.Log.Error("alias tables are wrong", "id", string(t.env.ID), "to", to.String(), "error", err)
+		return result, reply.ConfigError.Because(err)
+	}
+	return result, nil
 }

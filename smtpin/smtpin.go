@@ -24,11 +24,12 @@ import (
 // Service makes the sessions. A nil SRS rewrites nothing; all other fields are required.
 type Service struct {
 	Aliases   *alias.Expander
+	Relayed   func(domain string) bool // relay_domains: we are their MX, and others know who exists
 	Ours      func(domain string) bool // of the cluster: mail to it does not leave us, no SRS
 	SRS       *srs.Rewriter
 	Relay     policy.List
 	Recipient policy.List
-	Facts     policy.Facts
+	Facts     policy.Facts // Trusted and Resolves; what is asked about recipients is answered here
 	Next      mail.Carrier
 	Log       *slog.Logger
 }
@@ -47,5 +48,7 @@ func (s *session) Close() {}
 
 // Mail opens a transaction, which keeps the tables as they are now to its end.
 func (s *session) Mail(_ context.Context, env *mail.Envelope) (smtpd.Transaction, error) {
-	return &transaction{service: s.service, client: s.client, env: env, aliases: s.service.Aliases.Snapshot()}, nil
+	t := &transaction{service: s.service, client: s.client, env: env, aliases: s.service.Aliases.Snapshot()}
+	t.facts = facts{s.service.Facts, t}
+	return t, nil
 }

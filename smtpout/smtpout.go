@@ -80,10 +80,16 @@ func (s *session) Mail(_ context.Context, env *mail.Envelope) (smtpd.Transaction
 	if login == "" && !s.trusted() {
 		return nil, reply.NeedAuth
 	}
-	if login != "" && s.service.Owns != nil && !s.service.Owns(login, env.From) {
+	if !s.mayBe(login, env.From) {
 		return nil, reply.NotYours
 	}
 	return &transaction{service: s.service, client: s.client, env: env}, nil
+}
+
+// mayBe reports that a login owns a sender. Nobody owns <>, which mail programs need for receipts (RFC 8098 3) and Postfix
+// lets pass too; hosts without a login are trusted whole.
+func (s *session) mayBe(login string, from mail.Path) bool {
+	return login == "" || s.service.Owns == nil || from.IsNull() || s.service.Owns(login, from)
 }
 
 func (s *session) trusted() bool {
@@ -107,7 +113,9 @@ func (t *transaction) Close() {}
 // Rcpt judges relay_restrictions, then recipient_restrictions.
 func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
 	q := &policy.Question{Stage: policy.Rcpt, Client: t.client, From: t.env.From, To: to.To, Facts: t.service.Facts}
-	return policy.Both(ctx, t.service.Relay, t.service.Recipient, q)
+	err := policy.Both(ctx, t.service.Relay, t.service.Recipient, q)
+	q.LogWarned(t.service.Log, t.env.ID)
+	return err
 }
 
 func (t *transaction) Data(context.Context) error { return nil }

@@ -8,15 +8,12 @@ import (
 
 	"posthouse/mail"
 	"posthouse/resolver"
-	"posthouse/srs"
 )
 
-// facts answers the restriction lists of any service. All fields but SRS are required.
+// facts answers the restriction lists about clients and names. It is final for no domain: smtp-in and maildrop answer for
+// theirs from the tables of each transaction, and smtp-out has none.
 type facts struct {
 	Mynetworks []netip.Prefix
-	Ours       func(domain string) bool // we are final or backup for it
-	Known      func(to mail.Path) error // nil: the recipient exists
-	SRS        *srs.Rewriter
 	Resolver   resolver.Resolver
 }
 
@@ -30,17 +27,11 @@ func (f *facts) Trusted(c *mail.Client) bool {
 	return false
 }
 
-// Authorised reports a recipient that mail is taken for, whoever sends it.
-func (f *facts) Authorised(to mail.Path) bool {
-	if f.SRS != nil && f.SRS.Is(to) {
-		_, err := f.SRS.Reverse(to)
-		return err == nil
-	}
-	return f.Ours(to.Domain())
-}
+// Authorised is no: nothing is taken from strangers.
+func (f *facts) Authorised(mail.Path) bool { return false }
 
-// Final reports a domain of ours, whose DNS does not matter.
-func (f *facts) Final(domain string) bool { return f.Ours(domain) }
+// Final is no.
+func (f *facts) Final(string) bool { return false }
 
 // Resolves reports that a domain has an MX or an address.
 func (f *facts) Resolves(ctx context.Context, domain string) (bool, error) {
@@ -60,7 +51,5 @@ func (f *facts) Resolves(ctx context.Context, domain string) (bool, error) {
 	return err == nil, err
 }
 
-// Deliverable reports that the recipient exists.
-func (f *facts) Deliverable(_ context.Context, to mail.Path) (bool, error) {
-	return f.Known(to) == nil, nil
-}
+// Deliverable is yes: whoever has the domain knows better.
+func (f *facts) Deliverable(context.Context, mail.Path) (bool, error) { return true, nil }

@@ -49,7 +49,7 @@ func (m *mailboxes) setup(ctx context.Context) (*routes, smtpd.Service, error) {
 	}
 	rules := &maildrop.Service{
 		Aliases: m.aliases, Mailboxes: m.probe, Next: m.queue, Log: m.log,
-		Facts: &facts{Mynetworks: m.networks(), Ours: m.isMailbox, Known: m.known, Resolver: res},
+		Facts: &facts{Mynetworks: m.networks(), Resolver: res},
 	}
 	rules.Relay, rules.Recipient = lists(m.section.RelayRestrictions, m.section.RecipientRestrictions)
 	return r, rules, nil
@@ -103,15 +103,6 @@ func (m *mailboxes) user(to mail.Path) (string, bool) {
 }
 
 func (m *mailboxes) isMailbox(domain string) bool { return holds(m.domains, domain) }
-
-// known is nil if the recipient exists.
-func (m *mailboxes) known(to mail.Path) error {
-	result, err := m.aliases.Snapshot().Expand(to)
-	if err == nil && result.Unknown() {
-		return reply.UnknownUser
-	}
-	return err
-}
 
 // box is the store for the mailbox domains.
 func (m *mailboxes) box(domain string) (mail.Carrier, bool) {

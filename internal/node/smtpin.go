@@ -46,8 +46,8 @@ func (m *mx) setup(ctx context.Context) (*routes, smtpd.Service, error) {
 		return nil, nil, err
 	}
 	rules := &smtpin.Service{
-		Aliases: m.aliases, Ours: m.ours, SRS: m.srs, Next: m.queue, Log: m.log,
-		Facts: &facts{Mynetworks: m.networks(), Ours: m.destined, Known: m.known, SRS: m.srs, Resolver: res},
+		Aliases: m.aliases, Relayed: m.isRelayed, Ours: m.ours, SRS: m.srs, Next: m.queue, Log: m.log,
+		Facts: &facts{Mynetworks: m.networks(), Resolver: res},
 	}
 	rules.Relay, rules.Recipient = lists(m.section.RelayRestrictions, m.section.RecipientRestrictions)
 	return r, rules, nil
@@ -91,27 +91,12 @@ func holds(t *table.Table, domain string) bool {
 	return ok
 }
 
-// destined reports a domain that smtp-in takes mail for.
-func (m *mx) destined(domain string) bool {
-	return m.aliases.Snapshot().IsAlias(domain) || holds(m.relayed, domain)
-}
+// isRelayed reports a domain of relay_domains.
+func (m *mx) isRelayed(domain string) bool { return holds(m.relayed, domain) }
 
 // ours reports a domain of the cluster: what goes to it does not leave us.
 func (m *mx) ours(domain string) bool {
-	return m.destined(domain) || holds(m.mailboxes, domain)
-}
-
-// known is nil if mail for to would be taken.
-func (m *mx) known(to mail.Path) error {
-	aliases := m.aliases.Snapshot()
-	if !aliases.IsAlias(to.Domain()) {
-		return nil
-	}
-	result, err := aliases.Expand(to)
-	if err == nil && result.Unknown() {
-		return reply.UnknownUser
-	}
-	return err
+	return m.aliases.Snapshot().IsAlias(domain) || m.isRelayed(domain) || holds(m.mailboxes, domain)
 }
 
 // dead returns what an alias sent to nobody: its domain is ours, so no MX would know better.

@@ -37,14 +37,11 @@ func (s *submission) setup(ctx context.Context) (*routes, smtpd.Service, error) 
 	}
 	rules := &smtpout.Service{
 		Hostname: s.config.Hostname, Mynetworks: s.networks(), Next: s.queue, Log: s.log,
-		Facts: &facts{Mynetworks: s.networks(), Ours: nowhere, Resolver: res},
+		Facts: &facts{Mynetworks: s.networks(), Resolver: res},
 	}
 	rules.Relay, rules.Recipient = lists(s.section.RelayRestrictions, s.section.RecipientRestrictions)
 	return r, rules, s.openSecrets(rules)
 }
-
-// nowhere is smtp-out's idea of its own domains: it is final for none.
-func nowhere(string) bool { return false }
 
 // openSecrets opens the password file, the table of senders and the DKIM keys.
 func (s *submission) openSecrets(rules *smtpout.Service) error {

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+
+package maildrop
+
+import (
+	"context"
+
+	"posthouse/alias"
+	"posthouse/mail"
+)
+
+// Data has nothing to refuse that was not refused at RCPT.
+func (t *transaction) Data(context.Context) error { return nil }
+
+// Message puts the mailboxes in the place of the addresses, on the tables of this transaction, and commits one envelope. A
+// message whose every recipient was discarded by its alias is answered like any other, and not stored.
+func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
+	mailboxes, discards, err := t.expand(t.env.Recipients)
+	if err != nil {
+		return err
+	}
+	if len(mailboxes) > 0 {
+		env := *t.env
+		env.Recipients = mailboxes
+		if err := t.service.Next.Carry(ctx, &env, msg).Err(); err != nil {
+			return err
+		}
+	}
+	t.logDiscards(discards)
+	return nil
+}
+
+// discard is a line that says /dev/null, and who came to it.
+type discard struct {
+	to   mail.Path
+	line alias.Target
+}
+
+// expand turns each recipient into those who get it. Dead ends stay among them: delivery returns those to the sender.
+func (t *transaction) expand(given []mail.Recipient) ([]mail.Recipient, []discard, error) {
+	var who mail.Distinct
+	var discards []discard
+	for _, r := range given {
+		result, err := t.follow(r.To)
+		if err != nil {
+			return nil, nil, err
+		}
+		who.Add(result.Recipients(r)...)
+		for _, line := range result.Discards {
+			discards = append(discards, discard{r.To, line})
+		}
+	}
+	return who.All, discards, nil
+}
+
+// logDiscards is all that is ever heard of a discarded recipient, in the words of delivery's log. It waits for the commit,
+// since a message that was not taken comes again.
+func (t *transaction) logDiscards(all []discard) {
+	for _, d := range all {
+		t.service.Log.Info("delivery",
+			"id", string(t.env.ID), "from", t.env.From.String(), "to", d.to.String(), "status", "discarded", "by", d.line.Steps)
+	}
+}
