@@ -33,7 +33,12 @@ func Run(ctx context.Context, installed Installed, o Options, log io.Writer) err
 	if err != nil {
 		return err
 	}
-	err = run(ctx, installed.Program, config, o.Hostname, log)
+	held, err := lock(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer held.Close()
+	err = run(ctx, installed.Program, config, o.Hostname, held, log)
 	if ctx.Err() != nil {
 		return nil
 	}
@@ -91,7 +96,7 @@ func give(root string, u *user.User) error {
 }
 
 // run starts the master in the foreground and waits for its end.
-func run(ctx context.Context, program, config, hostname string, log io.Writer) error {
+func run(ctx context.Context, program, config, hostname string, held *os.File, log io.Writer) error {
 	// The kernel ends Dovecot when the thread that started it ends, so that nothing is left when we are killed: this
 	// goroutine keeps its thread while it waits.
 	runtime.LockOSThread()
@@ -100,6 +105,7 @@ func run(ctx context.Context, program, config, hostname string, log io.Writer) e
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = stopGrace
+	cmd.ExtraFiles = []*os.File{held}
 	cmd.SysProcAttr = attributes()
 	// Dovecot looks its own host name up when it starts, which takes 20 seconds where there is no DNS, unless it is told.
 	cmd.Env = append(os.Environ(), "DOVECOT_HOSTNAME="+hostname, "DOVECOT_HOSTDOMAIN="+hostname)
