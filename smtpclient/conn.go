@@ -165,7 +165,7 @@ func describeTLS(s tls.ConnectionState) string {
 func (c *Conn) Sent() int { return c.sent }
 
 // Usable reports that another transaction may follow.
-func (c *Conn) Usable() bool { return !c.broken }
+func (c *Conn) Usable() bool { return !c.broken && c.in.Buffered() == 0 }
 
 // Quit says goodbye, waits a moment for the answer (RFC 5321 4.1.1.10) and closes.
 func (c *Conn) Quit() {

@@ -64,6 +64,10 @@ func (c *Conn) Send(ctx context.Context, env *mail.Envelope, rcpts []int, from m
 }
 
 func (t *transaction) run() error {
+	t.doing = "beginning a transaction"
+	if t.conn.sent > 0 && t.conn.in.Buffered() > 0 {
+		return errUnasked
+	}
 	if err := t.envelope(); err != nil {
 		return err
 	}
@@ -83,6 +87,10 @@ func (t *transaction) run() error {
 	}
 	return nil
 }
+
+// errUnasked would be taken for the reply to the next command, and each reply after it for that to one command later: a
+// refused recipient would pass for taken, and one that was taken would be returned.
+var errUnasked = fmt.Errorf("%w: a reply that nobody asked for", errProtocol)
 
 // The steps of the envelope; those between are recipients, as their index in rcpts.
 const (
@@ -170,8 +178,11 @@ func (t *transaction) verb(step int) string {
 
 // took judges the reply to a step.
 func (t *transaction) took(step int, r reply.Reply) error {
-	if r.Code == 421 { // leaves, whatever was asked (RFC 5321 3.8)
+	switch {
+	case r.Code == 421: // leaves, whatever was asked (RFC 5321 3.8)
 		return closing{r}
+	case step == stepReset && r.Code/100 != 2: // speaks of the conversation, and not of the mail
+		return closing{Soften(r)}
 	}
 	t.heard = true
 	class := r.Code / 100
