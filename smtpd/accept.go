@@ -16,7 +16,8 @@ type acceptor struct {
 	net.Listener
 	server *Server
 	config listen.Config
-	guard  *guard.Options
+	o      *Options       // of the connection before
+	guard  *guard.Options // made from them
 }
 
 // Accept is go-smtp's source of connections.
@@ -26,7 +27,8 @@ func (a *acceptor) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		c := newConn(a.server, &a.config)
+		a.refresh()
+		c := newConn(a.server, a.o, &a.config)
 		c.guard = guard.New(raw, a.guard, c)
 		if a.server.enter(c) {
 			a.server.metrics.connections.Inc()
@@ -37,10 +39,23 @@ func (a *acceptor) Accept() (net.Conn, error) {
 	}
 }
 
+// refresh takes over what a Reload changed; go-smtp calls Accept from one goroutine.
+func (a *acceptor) refresh() {
+	o := a.server.options.Load()
+	if o == a.o {
+		return
+	}
+	g, err := o.guardOptions(a.config)
+	if err != nil {
+		return // Reload has refused such options
+	}
+	a.o, a.guard = o, g
+}
+
 // turnAway refuses a connection above max_connections. A new socket's buffer is empty: the write does not wait.
 func (a *acceptor) turnAway(raw net.Conn) {
 	a.server.metrics.refused.WithLabelValues("max_connections").Inc()
-	a.server.o.Log.Warn("connection refused", "reason", "max_connections", "client", raw.RemoteAddr().String())
+	a.o.Log.Warn("connection refused", "reason", "max_connections", "client", raw.RemoteAddr().String())
 	if !a.config.Implicit() {
 		_, _ = raw.Write([]byte(reply.TooManyConns.String() + "\r\n"))
 	}

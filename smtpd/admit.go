@@ -10,8 +10,8 @@ import (
 )
 
 // exempt reports an address of mynetworks. A proxy that speaks for itself has no address here, and is never exempt.
-func (s *Server) exempt(a netip.Addr) bool {
-	for _, n := range s.o.Mynetworks {
+func (o *Options) exempt(a netip.Addr) bool {
+	for _, n := range o.Mynetworks {
 		if a.IsValid() && n.Contains(a) {
 			return true
 		}
@@ -21,7 +21,7 @@ func (s *Server) exempt(a netip.Addr) bool {
 
 // admit holds a client to its number of connections, at once and a minute.
 func (s *Server) admit(c *conn) error {
-	cfg := &s.o.Config
+	cfg := &c.o.Config
 	if c.key == "" {
 		return nil
 	}
@@ -40,8 +40,8 @@ func (s *Server) admit(c *conn) error {
 }
 
 // limitKey is the client for counting, "" for those who are exempt.
-func (s *Server) limitKey(a netip.Addr) string {
-	if !a.IsValid() || s.exempt(a) {
+func (o *Options) limitKey(a netip.Addr) string {
+	if !a.IsValid() || o.exempt(a) {
 		return ""
 	}
 	return limit.Client(a)

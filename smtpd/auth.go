@@ -15,7 +15,7 @@ import (
 // authOffered reports that this client may log in now: the service knows users, and nobody else can read along.
 func (c *conn) authOffered() bool {
 	_, ok := c.session.(Authenticator)
-	return ok && c.client.Login == "" && (c.guard.Secure() || c.server.o.PlainAuth)
+	return ok && c.client.Login == "" && (c.guard.Secure() || c.o.PlainAuth)
 }
 
 // AuthMechanisms is for go-smtp's EHLO reply, which the guard replaces.
@@ -86,7 +86,7 @@ func (c *conn) logIn(mechanism, user, password string) error {
 		login, err := c.authenticate(mechanism, user, password)
 		c.server.metrics.authentications.WithLabelValues(outcome(err)).Inc()
 		if err != nil {
-			c.server.o.Log.Warn("authentication failed",
+			c.o.Log.Warn("authentication failed",
 				"mechanism", mechanism, "user", user, "client", c.peer(), "helo", c.client.HELO, "cause", err.Error())
 			return reply.Reply{}, err
 		}

@@ -16,6 +16,7 @@ import (
 // conn is one connection: the guard's Owner, and what outlives a transaction.
 type conn struct {
 	server *Server
+	o      *Options // those in force when it began
 	listen *listen.Config
 	guard  *guard.Conn
 
@@ -31,8 +32,8 @@ type conn struct {
 	tx      *transaction
 }
 
-func newConn(s *Server, l *listen.Config) *conn {
-	c := &conn{server: s, listen: l}
+func newConn(s *Server, o *Options, l *listen.Config) *conn {
+	c := &conn{server: s, o: o, listen: l}
 	c.ctx, c.cancel = context.WithCancel(s.ctx)
 	return c
 }
@@ -47,14 +48,14 @@ func (c *conn) Announce(raw net.Conn) (net.Conn, error) {
 	if c.local = ends.Local; c.local {
 		c.guard.Confine()
 	}
-	c.key = c.server.limitKey(ends.Client.Addr())
+	c.key = c.o.limitKey(ends.Client.Addr())
 	c.guard.SetPolicy(c.newlines())
 	return conn, nil
 }
 
 // newlines is what is done about stray CR and LF: scripts of our own networks and users are put right, strangers refused.
 func (c *conn) newlines() guard.Policy {
-	if c.server.o.Config.ForbidBareNewline == "normalize" || c.client.Login != "" || c.server.exempt(c.client.Addr.Addr()) {
+	if c.o.Config.ForbidBareNewline == "normalize" || c.client.Login != "" || c.o.exempt(c.client.Addr.Addr()) {
 		return guard.Normalize
 	}
 	return guard.Reject
@@ -71,14 +72,14 @@ func (c *conn) Connect() error {
 	c.lookUp()
 	c.update()
 	return c.safely(func() (err error) {
-		c.session, err = c.server.o.Service.Connect(c.ctx, &c.client)
+		c.session, err = c.o.Service.Connect(c.ctx, &c.client)
 		return err
 	})
 }
 
 // Keywords are the extensions (RFC 5321 4.1.1.1) that hold for this client now.
 func (c *conn) Keywords() []string {
-	cfg := &c.server.o.Config
+	cfg := &c.o.Config
 	k := []string{
 		"PIPELINING",
 		"SIZE " + strconv.FormatInt(int64(cfg.MessageSizeLimit), 10),
@@ -108,11 +109,11 @@ func (c *conn) Note(what guard.Event, cause error) {
 	}
 	switch what {
 	case guard.EventPanic:
-		c.server.o.Log.Error("panic", args...)
+		c.o.Log.Error("panic", args...)
 	case guard.EventRefused, guard.EventProxy:
-		c.server.o.Log.Info("connection refused", args...)
+		c.o.Log.Info("connection refused", args...)
 	default:
-		c.server.o.Log.Info("connection ended", args...)
+		c.o.Log.Info("connection ended", args...)
 	}
 }
 

@@ -29,7 +29,7 @@ func (c *conn) data() (reply.Reply, error) {
 	if err := tx.to.Data(c.ctx); err != nil {
 		return reply.Reply{}, err
 	}
-	draft, err := c.server.o.Spool.Create()
+	draft, err := c.o.Spool.Create()
 	if err != nil {
 		return reply.Reply{}, err
 	}
@@ -44,7 +44,7 @@ func (c *conn) data() (reply.Reply, error) {
 // receive reads the text to its end and writes our trace on it. What the octets need is known from them, not from what
 // MAIL said.
 func (c *conn) receive(tx *transaction, draft mail.Draft) (*mail.Message, error) {
-	cfg := &c.server.o.Config
+	cfg := &c.o.Config
 	msg, arrival, err := mail.Receive(c.guard.Body(), draft, mail.Limits{
 		Size: int64(cfg.MessageSizeLimit), Header: int64(cfg.HeaderSizeLimit), Hops: cfg.HopcountLimit,
 	})
@@ -58,7 +58,7 @@ func (c *conn) receive(tx *transaction, draft mail.Draft) (*mail.Message, error)
 	env.Size = arrival.Size
 	env.EightBit = arrival.EightBit
 	env.UTF8 = env.UTF8 && (arrival.HeaderUTF8 || wideAddress(env))
-	msg.Header.Prepend(mail.ReceivedField(env, cfg.Hostname, c.server.o.Now()))
+	msg.Header.Prepend(mail.ReceivedField(env, cfg.Hostname, c.o.Now()))
 	c.server.metrics.octets.Add(float64(arrival.Size))
 	return msg, nil
 }
@@ -77,7 +77,7 @@ func wideAddress(env *mail.Envelope) bool {
 
 // logReceived is the line by which an operator finds a message again; what becomes of it is logged under the same id.
 func (c *conn) logReceived(env *mail.Envelope) {
-	c.server.o.Log.LogAttrs(c.ctx, slog.LevelInfo, "received",
+	c.o.Log.LogAttrs(c.ctx, slog.LevelInfo, "received",
 		slog.String("id", string(env.ID)),
 		slog.String("client", c.peer()),
 		slog.String("name", env.Client.Name),
@@ -93,7 +93,7 @@ func (c *conn) logReceived(env *mail.Envelope) {
 
 // deliver hands the message over. This is the one place where a message is promised.
 func (c *conn) deliver(tx *transaction, msg *mail.Message) (reply.Reply, error) {
-	ctx, cancel := context.WithTimeout(c.ctx, time.Duration(c.server.o.Config.AnswerTimeout))
+	ctx, cancel := context.WithTimeout(c.ctx, time.Duration(c.o.Config.AnswerTimeout))
 	defer cancel()
 	if err := tx.to.Message(ctx, msg); err != nil {
 		return reply.Reply{}, err

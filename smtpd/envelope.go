@@ -18,7 +18,7 @@ func (c *conn) envelope(o *smtp.MailOptions) (*mail.Envelope, error) {
 	}
 	c.awaitName()
 	cmd := c.guard.Command()
-	now := c.server.o.Now()
+	now := c.o.Now()
 	env := &mail.Envelope{
 		ID:         mail.NewID(now),
 		From:       c.normal(cmd.Path),
@@ -50,7 +50,7 @@ func (c *conn) recipient(o *smtp.RcptOptions) mail.Recipient {
 
 // normal makes the postmaster of this host that of the cluster (RFC 5321 4.5.1).
 func (c *conn) normal(p mail.Path) mail.Path {
-	o := &c.server.o
+	o := c.o
 	if o.Postmaster == "" || !strings.EqualFold(p.Local(), "postmaster") {
 		return p
 	}

@@ -20,7 +20,7 @@ const (
 // (RFC 8601 2.7.3 iprev). With too many look-ups under way, or no address, there is none.
 func (c *conn) lookUp() {
 	addr := c.client.Addr.Addr()
-	if c.server.o.Resolver == nil || !addr.IsValid() {
+	if c.o.Resolver == nil || !addr.IsValid() {
 		return
 	}
 	select {
@@ -29,22 +29,22 @@ func (c *conn) lookUp() {
 		return
 	}
 	c.name = make(chan string, 1)
-	go c.server.findName(c.ctx, addr, c.name)
+	go c.findName(addr, c.name)
 }
 
 // findName sends one name, "" for none, whatever happens.
-func (s *Server) findName(ctx context.Context, addr netip.Addr, found chan<- string) {
+func (c *conn) findName(addr netip.Addr, found chan<- string) {
 	name := ""
 	defer func() {
 		if p := recover(); p != nil {
-			s.o.Log.Error("panic", "in", "resolver", "client", addr.String(), "cause", fmt.Sprint(p))
+			c.o.Log.Error("panic", "in", "resolver", "client", addr.String(), "cause", fmt.Sprint(p))
 		}
-		<-s.lookups
+		<-c.server.lookups
 		found <- name
 	}()
-	ctx, cancel := context.WithTimeout(ctx, nameTimeout)
+	ctx, cancel := context.WithTimeout(c.ctx, nameTimeout)
 	defer cancel()
-	name = verifiedName(ctx, s.o.Resolver, addr)
+	name = verifiedName(ctx, c.o.Resolver, addr)
 }
 
 // awaitName takes the name in, before the first MAIL is judged.

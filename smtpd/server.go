@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -46,7 +47,7 @@ type Options struct {
 
 // Server is one SMTP service on any number of listeners.
 type Server struct {
-	o       Options
+	options atomic.Pointer[Options] // in force for the next connection
 	metrics *metrics
 
 	clients  *limit.Gauge
@@ -60,7 +61,7 @@ type Server struct {
 
 	mu        sync.Mutex
 	conns     map[*conn]struct{}
-	listeners map[net.Listener]struct{}
+	listeners map[net.Listener]listen.Config
 	stopping  bool
 	gone      chan struct{} // closed when stopping and the last connection has ended
 }
@@ -77,25 +78,21 @@ func New(o Options) (*Server, error) {
 		return nil, errors.New("smtpd needs a Service, a Spool and a hostname")
 	}
 	o.complete()
-	m, err := newMetrics(o.Name, o.expiry(), o.Metrics)
-	if err != nil {
-		return nil, fmt.Errorf("smtpd metrics: %w", err)
-	}
 	s := &Server{
-		o:         o,
-		metrics:   m,
 		clients:   &limit.Gauge{},
 		rates:     limit.New(limit.Options{Window: rateWindow, Max: rateClients, Now: o.Now}),
 		messages:  limit.New(limit.Options{Window: rateWindow, Max: rateClients, Now: o.Now}),
 		lookups:   make(chan struct{}, maxLookups),
-		maximum:   o.Config.MaxConnections,
 		conns:     make(map[*conn]struct{}),
-		listeners: make(map[net.Listener]struct{}),
+		listeners: make(map[net.Listener]listen.Config),
 		gone:      make(chan struct{}),
 	}
-	if s.maximum == 0 {
-		s.maximum = connectionsFromFiles()
+	s.use(&o)
+	m, err := newMetrics(o.Name, s.expiry(), o.Metrics)
+	if err != nil {
+		return nil, fmt.Errorf("smtpd metrics: %w", err)
 	}
+	s.metrics = m
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -112,25 +109,44 @@ func (o *Options) complete() {
 	}
 }
 
-func (o *Options) expiry() func() time.Time {
-	if o.TLS == nil {
+// use puts options in force.
+func (s *Server) use(o *Options) {
+	maximum := o.Config.MaxConnections
+	if maximum == 0 {
+		maximum = connectionsFromFiles()
+	}
+	s.mu.Lock()
+	s.maximum = maximum
+	s.mu.Unlock()
+	s.options.Store(o)
+}
+
+// expiry is when the first certificate expires; nil without TLS.
+func (s *Server) expiry() func() time.Time {
+	if s.options.Load().TLS == nil {
 		return nil
 	}
-	return o.TLS.NotAfter
+	return func() time.Time {
+		if store := s.options.Load().TLS; store != nil {
+			return store.NotAfter()
+		}
+		return time.Time{}
+	}
 }
 
 // Serve takes connections from l until Shutdown, which makes it return nil. It closes l.
 func (s *Server) Serve(l net.Listener, c listen.Config) error {
 	defer l.Close()
-	if !s.register(l) {
+	if !s.register(l, c) {
 		return nil
 	}
 	defer s.unregister(l)
-	o, err := s.guardOptions(c)
+	o := s.options.Load()
+	g, err := o.guardOptions(c)
 	if err != nil {
 		return err
 	}
-	err = s.machine().Serve(&acceptor{Listener: l, server: s, config: c, guard: o})
+	err = s.machine(o).Serve(&acceptor{Listener: l, server: s, config: c, o: o, guard: g})
 	if s.isStopping() {
 		return nil
 	}
@@ -138,34 +154,34 @@ func (s *Server) Serve(l net.Listener, c listen.Config) error {
 }
 
 // machine is go-smtp without anything that the guard or the frame does itself: no limits, time-outs, TLS or chunks.
-func (s *Server) machine() *smtp.Server {
+func (s *Server) machine(options *Options) *smtp.Server {
 	m := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
 		return session{c.Conn().(*guard.Conn).Owner().(*conn)}, nil
 	}))
-	m.Domain = s.o.Config.Hostname
+	m.Domain = options.Config.Hostname
 	m.MaxLineLength = 0
 	m.AllowInsecureAuth = true
 	m.EnableSMTPUTF8, m.EnableREQUIRETLS, m.EnableDSN = true, true, true
-	m.ErrorLog = machineLog{s.o.Log}
+	m.ErrorLog = machineLog{options.Log}
 	return m
 }
 
-func (s *Server) guardOptions(c listen.Config) (*guard.Options, error) {
-	g := s.o.Config
-	o := &guard.Options{
-		Hostname: g.Hostname, Node: s.o.Node,
+func (o *Options) guardOptions(c listen.Config) (*guard.Options, error) {
+	f := o.Config
+	g := &guard.Options{
+		Hostname: f.Hostname, Node: o.Node,
 		Implicit: c.Implicit(), RequireTLS: c.TLS == "required",
-		Drain: int64(g.MessageSizeLimit), Errors: g.ErrorLimit, AuthErrors: g.AuthErrorLimit,
-		Command: time.Duration(g.CommandTimeout), Data: time.Duration(g.DataTimeout), Rate: g.DataRate,
+		Drain: int64(f.MessageSizeLimit), Errors: f.ErrorLimit, AuthErrors: f.AuthErrorLimit,
+		Command: time.Duration(f.CommandTimeout), Data: time.Duration(f.DataTimeout), Rate: f.DataRate,
 	}
-	o.Complete()
-	if s.o.TLS != nil {
-		o.TLS = s.o.TLS.Server(profile(c.TLSProfile, s.o.Profile))
+	g.Complete()
+	if o.TLS != nil {
+		g.TLS = o.TLS.Server(profile(c.TLSProfile, o.Profile))
 	}
-	if o.TLS == nil && c.TLS != "" {
+	if g.TLS == nil && c.TLS != "" {
 		return nil, fmt.Errorf("listener %s: tls is %s, but there is no certificate", c.Address, c.TLS)
 	}
-	return o, nil
+	return g, nil
 }
 
 func profile(name string, def certs.Profile) certs.Profile {

@@ -66,21 +66,21 @@ func (c *conn) mail(o *smtp.MailOptions) error {
 
 // admitMail is what the frame itself has against a message before it comes.
 func (c *conn) admitMail(env *mail.Envelope) error {
-	cfg := &c.server.o.Config
+	cfg := &c.o.Config
 	if env.Size > int64(cfg.MessageSizeLimit) {
 		return reply.TooBig
 	}
 	if n := cfg.ClientMessageRateLimit; n > 0 && c.key != "" && c.server.messages.Add(c.key, 1) > n {
 		return reply.TooManyMail
 	}
-	return c.server.o.Free(env.Size)
+	return c.o.Free(env.Size)
 }
 
 func (c *conn) rcpt(o *smtp.RcptOptions) error {
 	if c.tx == nil {
 		return reply.BadSequence
 	}
-	if len(c.tx.env.Recipients) >= c.server.o.Config.RecipientLimit {
+	if len(c.tx.env.Recipients) >= c.o.Config.RecipientLimit {
 		return reply.TooManyRcpts
 	}
 	c.update()
@@ -155,7 +155,7 @@ func (c *conn) logRefusal(verb string, r reply.Reply) {
 	if r.Cause != nil {
 		args = append(args, "cause", r.Cause.Error())
 	}
-	c.server.o.Log.Info("refused", args...)
+	c.o.Log.Info("refused", args...)
 }
 
 func class(r reply.Reply) string {

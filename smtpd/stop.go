@@ -5,6 +5,8 @@ package smtpd
 import (
 	"context"
 	"net"
+
+	"posthouse/internal/listen"
 )
 
 // Shutdown closes the listeners, tells clients between two transactions 421, and waits for the others until ctx ends; then
@@ -55,13 +57,13 @@ func (s *Server) isStopping() bool {
 	return s.stopping
 }
 
-func (s *Server) register(l net.Listener) bool {
+func (s *Server) register(l net.Listener, c listen.Config) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.stopping {
 		return false
 	}
-	s.listeners[l] = struct{}{}
+	s.listeners[l] = c
 	return true
 }
 
