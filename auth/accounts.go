@@ -10,6 +10,8 @@ import (
 	"os"
 	"strings"
 	"unicode/utf8"
+
+	"posthouse/config"
 )
 
 // maxFile bounds a passwd-file, in octets: some 300,000 accounts.
@@ -23,6 +25,7 @@ type accounts struct {
 	checks   map[string]check // who can log in
 	names    []string         // the keys of checks, in the file's order
 	warnings []string
+	exposed  string            // to whom else the file's secrets are, if to anyone
 	sum      [sha256.Size]byte // of the text
 }
 
@@ -32,6 +35,10 @@ func readAccounts(path string) (*accounts, error) {
 		return nil, fmt.Errorf("passwd_file: %w", err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("passwd_file: %w", err)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 	if err != nil {
 		return nil, fmt.Errorf("passwd_file: %w", err)
@@ -39,7 +46,11 @@ func readAccounts(path string) (*accounts, error) {
 	if len(text) > maxFile {
 		return nil, fmt.Errorf("passwd_file: %s: larger than %d MiB", path, maxFile>>20)
 	}
-	return parseAccounts(path, string(text))
+	a, err := parseAccounts(path, string(text))
+	if err == nil {
+		a.exposed = config.Exposed(path, info.Mode())
+	}
+	return a, err
 }
 
 // parseAccounts takes the whole file or says, with file:line, what is wrong with it. Complaints name the user and never

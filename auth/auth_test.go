@@ -40,8 +40,8 @@ func TestDovecot(t *testing.T) {
 	for file, least := range map[string]int{"testdata/users": 24, "testdata/sasl-users": 4} {
 		p := open(t, file, "%n")
 		users := p.users.Load().names
-		if len(users) < least || len(p.Warnings()) > 0 {
-			t.Fatalf("%s: %d users, warnings %q", file, len(users), p.Warnings())
+		if w := p.users.Load().warnings; len(users) < least || len(w) > 0 {
+			t.Fatalf("%s: %d users, warnings %q", file, len(users), w)
 		}
 		for _, user := range users {
 			t.Run(user, func(t *testing.T) {
@@ -79,6 +79,25 @@ func TestRefused(t *testing.T) {
 	}
 	if _, err := p.Authenticate(t.Context(), "A", "secret"); err != nil {
 		t.Errorf("the good one: %v", err)
+	}
+}
+
+// TestExposed: hashes that everybody may read can be guessed at leisure. Users log in all the same.
+func TestExposed(t *testing.T) {
+	t.Parallel()
+	file := write(t, "a:{PLAIN}secret\n")
+	p := open(t, file, "%u")
+	if len(p.Warnings()) != 0 {
+		t.Errorf("mode 0600: %q", p.Warnings())
+	}
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if w := p.Warnings(); len(w) != 1 || !strings.Contains(w[0], "mode 0644") || p.Len() != 1 {
+		t.Errorf("mode 0644: %d users, %q", p.Len(), w)
 	}
 }
 

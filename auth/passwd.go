@@ -64,8 +64,14 @@ func (p *PasswdFile) Reload() (changed bool, err error) {
 }
 
 // Warnings name the lines whose users cannot log in here though the file is in order, such as those with a scheme that only
-// Dovecot knows.
-func (p *PasswdFile) Warnings() []string { return p.users.Load().warnings }
+// Dovecot knows, and a file that everybody may read.
+func (p *PasswdFile) Warnings() []string {
+	users := p.users.Load()
+	if users.exposed == "" {
+		return users.warnings
+	}
+	return append([]string{users.exposed}, users.warnings...)
+}
 
 // Len is the number of users in force.
 func (p *PasswdFile) Len() int { return len(p.users.Load().names) }

@@ -222,6 +222,15 @@ func TestFacts(t *testing.T) {
 	if _, _, err := f.ca.Issue(); err == nil {
 		t.Error("a certificate without a name")
 	}
+	if w := s.Warnings(); len(w) != 0 {
+		t.Errorf("keys of mode 0600: %q", w)
+	}
+	if err := os.Chmod(filepath.Join(f.dir, "b.key"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if s, err = Open(Config{Certificates: s.pairs}); err != nil || len(s.Warnings()) != 1 || !strings.Contains(s.Warnings()[0], "b.key") {
+		t.Errorf("a key of mode 0644: %v", err)
+	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(f.ca.PEM()) || !pool.Equal(f.ca.Pool()) {
 		t.Error("the CA's PEM is not its pool")

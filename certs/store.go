@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"posthouse/config"
 )
 
 // Store is the certificates in force. Its methods may be called side by side.
@@ -24,6 +26,7 @@ type Store struct {
 type loaded struct {
 	cert     tls.Certificate
 	pem, key []byte
+	exposed  string // to whom else the key is, if to anyone
 }
 
 // ErrNone is a configuration without a certificate.
@@ -56,11 +59,15 @@ func load(p Pair) (loaded, error) {
 	if err != nil {
 		return loaded{}, fmt.Errorf("key: %w", err)
 	}
+	info, err := os.Stat(string(p.Key))
+	if err != nil {
+		return loaded{}, fmt.Errorf("key: %w", err)
+	}
 	cert, err := tls.X509KeyPair(pem, key)
 	if err != nil {
 		return loaded{}, fmt.Errorf("%s with %s: %w", p.Certificate, p.Key, err)
 	}
-	return loaded{cert, pem, key}, nil
+	return loaded{cert, pem, key, config.Exposed(string(p.Key), info.Mode())}, nil
 }
 
 // Reload takes in the pairs that have changed. One that is broken, or half renewed, stays as it was and is an error.
@@ -90,6 +97,17 @@ func (s *Store) Paths() []string {
 	var out []string
 	for _, p := range s.pairs {
 		out = append(out, string(p.Certificate), string(p.Key))
+	}
+	return out
+}
+
+// Warnings are about keys that everybody may read.
+func (s *Store) Warnings() []string {
+	var out []string
+	for _, l := range *s.current.Load() {
+		if l.exposed != "" {
+			out = append(out, l.exposed)
+		}
 	}
 	return out
 }

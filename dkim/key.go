@@ -15,6 +15,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"posthouse/config"
 )
 
 // Bounds of keys. RFC 8301 3.2 wants 1024 bits at least and 2048 where it can be had; a text record of more than 4096 bits
@@ -39,9 +41,7 @@ func readKey(path string) (key crypto.Signer, warning string, err error) {
 	if !info.Mode().IsRegular() {
 		return nil, "", fmt.Errorf("%s: is not a file", path)
 	}
-	if info.Mode().Perm()&0o007 != 0 {
-		warning = fmt.Sprintf("%s: everyone on this machine may read or write this key (mode %04o); chmod 600 or 640", path, info.Mode().Perm())
-	}
+	warning = config.Exposed(path, info.Mode())
 	text, err := io.ReadAll(io.LimitReader(f, maxKeyFile))
 	if err != nil {
 		return nil, "", err

@@ -13,6 +13,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"posthouse/config"
 )
 
 // Bounds of a secret file: rotating keys needs a handful.
@@ -24,22 +26,32 @@ const (
 // secrets are the keys in force; the first signs.
 type secrets [][]byte
 
+// reading is what a secret file held, and to whom else it is open, if to anyone.
+type reading struct {
+	keys    secrets
+	exposed string
+}
+
 // readSecrets reads a file with one secret a line. Empty lines count for nothing, as in PostSRSd; blanks are part of a secret.
-func readSecrets(path string) (secrets, error) {
+func readSecrets(path string) (reading, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("srs secret file: %w", err)
+		return reading{}, fmt.Errorf("srs secret file: %w", err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return reading{}, fmt.Errorf("srs secret file: %w", err)
+	}
 	text, err := io.ReadAll(io.LimitReader(f, maxSecretFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("srs secret file %s: %w", path, err)
+		return reading{}, fmt.Errorf("srs secret file %s: %w", path, err)
 	}
 	found, err := parseSecrets(text)
 	if err != nil {
-		return nil, fmt.Errorf("srs secret file %s: %w", path, err)
+		return reading{}, fmt.Errorf("srs secret file %s: %w", path, err)
 	}
-	return found, nil
+	return reading{found, config.Exposed(path, info.Mode())}, nil
 }
 
 func parseSecrets(text []byte) (secrets, error) {

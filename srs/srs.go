@@ -26,7 +26,7 @@ type Rewriter struct {
 	Now func() time.Time // time.Now
 
 	config Config
-	keys   atomic.Pointer[secrets]
+	file   atomic.Pointer[reading]
 }
 
 // Open reads the secrets of a validated Config.
@@ -45,9 +45,20 @@ func (r *Rewriter) Reload() (changed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	old := r.keys.Swap(&fresh)
-	return old != nil && !slices.EqualFunc(*old, fresh, slices.Equal[[]byte]), nil
+	old := r.file.Swap(&fresh)
+	return old != nil && !slices.EqualFunc(old.keys, fresh.keys, slices.Equal[[]byte]), nil
 }
+
+// Warnings are about a secret file that everybody may read.
+func (r *Rewriter) Warnings() []string {
+	if exposed := r.file.Load().exposed; exposed != "" {
+		return []string{exposed}
+	}
+	return nil
+}
+
+// keys are the secrets in force.
+func (r *Rewriter) keys() secrets { return r.file.Load().keys }
 
 // Forward is the sender that the next hop sees. The empty sender, one in the rewriting domain and one in an excluded domain
 // come back as they are. ErrTooLong and ErrSyntax mean that it has to go out unrewritten.
@@ -83,7 +94,7 @@ func (r *Rewriter) compile(sender mail.Path) (string, error) {
 	if rest, ok := cutTag(local, "SRS0"); ok {
 		return r.guard(host, rest), nil
 	}
-	keys, when := *r.keys.Load(), stamp(r.Now())
+	keys, when := r.keys(), stamp(r.Now())
 	hash := keys.sign(r.config.HashLength, when, host, local)
 	return "SRS0" + r.config.Separator + strings.Join([]string{hash, when, host, local}, "="), nil
 }
@@ -91,7 +102,7 @@ func (r *Rewriter) compile(sender mail.Path) (string, error) {
 // guard is the SRS1 local part. What follows SRS0 in the inner address, separator included, is opaque: the first forwarder
 // alone can judge its hash.
 func (r *Rewriter) guard(host, opaque string) string {
-	hash := (*r.keys.Load()).sign(r.config.HashLength, host, opaque)
+	hash := r.keys().sign(r.config.HashLength, host, opaque)
 	return "SRS1" + r.config.Separator + strings.Join([]string{hash, host, opaque}, "=")
 }
 
@@ -121,7 +132,7 @@ func (r *Rewriter) Reverse(to mail.Path) (mail.Path, error) {
 
 // parse takes a local part apart. The hash is judged before the date, which it covers.
 func (r *Rewriter) parse(local string) (user, host string, err error) {
-	keys := *r.keys.Load()
+	keys := r.keys()
 	if rest, ok := cutTag(local, "SRS1"); ok {
 		hash, host, opaque, ok := cut3(rest[1:])
 		if !ok || !startsOpaque(opaque) {

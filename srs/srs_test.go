@@ -187,6 +187,24 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestExposed: whoever knows the secret can make us relay. It is in force all the same.
+func TestExposed(t *testing.T) {
+	t.Parallel()
+	r := open(t, "srs.test", 0, "one")
+	if len(r.Warnings()) != 0 {
+		t.Errorf("mode 0600: %q", r.Warnings())
+	}
+	if err := os.Chmod(r.Paths()[0], 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if changed, err := r.Reload(); changed || err != nil {
+		t.Errorf("changed %v, %v", changed, err)
+	}
+	if w := r.Warnings(); len(w) != 1 || !strings.Contains(w[0], "mode 0644") {
+		t.Errorf("mode 0644: %q", w)
+	}
+}
+
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
