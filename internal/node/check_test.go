@@ -4,7 +4,9 @@ package node
 
 import (
 	"crypto/rand"
+	"errors"
 	"flag"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,6 +48,11 @@ func room(t *testing.T, from string) string {
 		write(t, dir, "keys/"+name, string(key))
 	}
 	write(t, dir, "srs.secret", rand.Text()+"\n")
+	for _, name := range []string{"passwd", "passwd-broken", "sasl-users"} { // git keeps no modes
+		if err := os.Chmod(filepath.Join(dir, name), 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
 	return dir
 }
 
@@ -96,6 +103,20 @@ func TestWrong(t *testing.T) {
 				t.Errorf("%s: -want +got\n%s\nas text:\n%s", golden, diff, got)
 			}
 		})
+	}
+}
+
+// TestExposedSecrets: check names each secret that everybody may read.
+func TestExposedSecrets(t *testing.T) {
+	t.Parallel()
+	dir := room(t, "../../test/testdata/ipng")
+	for _, name := range []string{"sasl-users", "srs.secret", "keys/DKIM2022-ipng.nl-private"} {
+		if err := os.Chmod(filepath.Join(dir, name), 0o604); err != nil {
+			t.Fatal(err)
+		}
+		if got := complaints(Check(filepath.Join(dir, "posthouse.yaml"), ""), dir); !strings.Contains(got, name+": everyone on this machine") {
+			t.Errorf("no warning of %s: %s", name, got)
+		}
 	}
 }
 

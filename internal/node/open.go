@@ -61,7 +61,8 @@ func (c *Cluster) checkMX(at config.Section) {
 	c.checkTLS(at, SMTPIn, s.TLS)
 	c.checkDelivery(at.At("delivery"), s.Delivery)
 	if here := at.At("srs"); s.SRS != nil && !here.Spoiled() {
-		complain(here.At("secret_file"), second(srs.Open(*s.SRS)))
+		r, err := srs.Open(*s.SRS)
+		examine(here.At("secret_file"), r, err)
 	}
 	readable := c.checkTable(at.At("relay_domains"), s.RelayDomains)
 	readable = c.checkTable(at.At("virtual_alias_domains"), s.VirtualAliasDomains) && readable
@@ -77,10 +78,12 @@ func (c *Cluster) checkSubmission(at config.Section) {
 	c.checkDelivery(at.At("delivery"), s.Delivery)
 	c.checkTable(at.At("sender_login_maps"), s.SenderLoginMaps)
 	if here := at.At("auth"); s.Auth != nil && !here.Spoiled() {
-		complain(here.At("passwd_file"), second(auth.Open(*s.Auth)))
+		users, err := auth.Open(*s.Auth)
+		examine(here.At("passwd_file"), users, err)
 	}
 	if here := at.At("dkim"); s.DKIM != nil && !here.Spoiled() {
-		complain(here, second(dkim.Open(*s.DKIM, c.document.Root().Dir())))
+		signer, err := dkim.Open(*s.DKIM, c.document.Root().Dir())
+		examine(here, signer, err)
 	}
 }
 
@@ -97,6 +100,14 @@ func (c *Cluster) checkMailboxes(at config.Section) {
 	complain(at, err)
 	if err == nil {
 		warnOf(at.At("virtual_alias_maps"), aliases.Snapshot().DeadEnds())
+	}
+}
+
+// examine complains of files that could not be opened, or passes on what they warn of.
+func examine(at config.Section, opened interface{ Warnings() []string }, err error) {
+	complain(at, err)
+	if err == nil {
+		warnOf(at, opened.Warnings())
 	}
 }
 
@@ -152,8 +163,9 @@ func (c *Cluster) checkCertificates(at config.Section, t certs.Config) {
 	if at.Spoiled() {
 		return
 	}
-	if _, err := certs.Open(t); err != nil && !errors.Is(err, certs.ErrNone) {
-		at.Errorf("%v", err)
+	store, err := certs.Open(t)
+	if !errors.Is(err, certs.ErrNone) {
+		examine(at, store, err)
 	}
 }
 
