@@ -27,6 +27,8 @@ func newRunning(parts []Part) *running {
 	r := &running{cancelStop: cancelStop, cancelHard: cancelHard,
 		failed: make(chan error, 1), done: make(chan struct{}), left: map[string]int{}}
 	var wg sync.WaitGroup
+	r.mu.Lock() // a part may return before the last one is started
+	defer r.mu.Unlock()
 	for _, part := range parts {
 		if part.Run == nil {
 			continue
