@@ -42,6 +42,9 @@ func (r *Relay) targets(ctx context.Context, domain string, route Route) ([]targ
 			domain = route.host
 		}
 		if addr, ok := literal(domain); ok {
+			if route.port == 25 && r.o.Self(domain, []netip.Addr{addr}) {
+				return nil, failed(reply.MailLoop.With("Mail for %s loops back to myself", domain))
+			}
 			return []target{tcpTarget(domain, addr.String(), addr, route.port)}, nil
 		}
 		return r.exchangers(ctx, domain, route.port)

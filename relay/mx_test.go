@@ -75,6 +75,7 @@ func TestExchangers(t *testing.T) {
 		{"we are known by our address", "address.test", "failed 554 5.4.6", "", nil},
 		{"implicit MX is us", "us.test", "failed 554 5.4.6", "", nil},
 		{"address literal", "[192.0.2.2]", "relayed 250 2.0.0", "192.0.2.2", []string{"192.0.2.2"}},
+		{"our own address literal", "[192.0.2.99]", "failed 554 5.4.6", "", nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -220,3 +220,17 @@ func TestBounce(t *testing.T) {
 		}
 	}
 }
+
+// A sender who is an alias of ours gets the report where the alias leads: it is not lost as mail for nobody.
+func TestBounceToAlias(t *testing.T) {
+	t.Parallel()
+	sink := maillab.NewSink(t, maillab.SinkOptions{Script: maillab.RefuseRcpt("gone@", "550 5.1.1 No such user")})
+	r := newRelay(t, room(t), sink.Addr(), "")
+	r.start(t)
+	if err := deliver(r.address, "postmaster@relay.test", "gone@sink.test", letter("bounced@relay.test", "postmaster@relay.test", "gone@sink.test", "x")); err != nil {
+		t.Fatal(err)
+	}
+	if m := sink.Wait(t, 1)[0]; m.From[:7] != "FROM:<>" || m.To[0] != "TO:<operator@sink.test>" {
+		t.Errorf("the report went from %s to %s", m.From, m.To)
+	}
+}

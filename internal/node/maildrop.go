@@ -38,6 +38,7 @@ func (m *mailboxes) setup(ctx context.Context) (*routes, smtpd.Service, error) {
 	if err := m.openTables(); err != nil {
 		return nil, nil, err
 	}
+	m.service.reportTo = m.reportTo
 	r, err := m.start(ctx, m.box)
 	if err != nil {
 		return nil, nil, err

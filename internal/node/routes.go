@@ -6,8 +6,10 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 
 	"posthouse/config"
@@ -65,9 +67,25 @@ func rootsIn(file config.Path) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// isSelf reports a host of an MX set that is this node: mail would come back to us.
-func (s *service) isSelf(host string, _ []netip.Addr) bool {
-	return strings.EqualFold(host, s.config.Hostname) || strings.EqualFold(host, string(s.Self.Host))
+// isSelf reports a host of an MX set that is this node: mail would come back to us, and as from a client of our own networks.
+// Strangers write those sets. Who stands at our other addresses is smtp-in itself; others of our services may well mean it.
+func (s *service) isSelf(host string, addrs []netip.Addr) bool {
+	if strings.EqualFold(host, s.config.Hostname) || strings.EqualFold(host, string(s.Self.Host)) {
+		return true
+	}
+	return slices.ContainsFunc(addrs, func(a netip.Addr) bool {
+		a = a.Unmap()
+		return a.IsLoopback() || a.IsUnspecified() || s.name == SMTPIn && isOurs(a)
+	})
+}
+
+// isOurs reports an address of this machine, as far as the system tells.
+func isOurs(a netip.Addr) bool {
+	all, err := net.InterfaceAddrs()
+	return err == nil && slices.ContainsFunc(all, func(own net.Addr) bool {
+		n, ok := own.(*net.IPNet)
+		return ok && n.IP.Equal(a.AsSlice())
+	})
 }
 
 // route is delivery's question: who carries mail of env to destination.
@@ -143,7 +161,7 @@ func (p *process) resolver() (resolver.Resolver, error) {
 // deliveryOptions joins queue and routes.
 func (s *service) deliveryOptions(r *routes) delivery.Options {
 	return delivery.Options{
-		Queue: s.queue, Route: r.route, Upgrade: s.store.Upgrade, Service: s.label, Hostname: s.config.Hostname,
+		Queue: s.queue, Route: r.route, Expand: s.reportTo, Upgrade: s.store.Upgrade, Service: s.label, Hostname: s.config.Hostname,
 		Config: *s.delivery, Registry: s.registry, Log: s.log,
 	}
 }

@@ -42,7 +42,8 @@ type service struct {
 	server  *smtpd.Server
 	sockets []net.Listener
 
-	destination func(mail.Path) string // fairness key
+	destination func(mail.Path) string                // fairness key
+	reportTo    func(mail.Recipient) []mail.Recipient // who gets reports to a sender; nil: he himself
 }
 
 func (p *process) newService(name string, c *smtpd.Config, d *delivery.Config, tls *certs.Config) *service {

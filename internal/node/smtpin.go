@@ -37,6 +37,7 @@ func (m *mx) setup(ctx context.Context) (*routes, smtpd.Service, error) {
 	if err := m.openTables(); err != nil {
 		return nil, nil, err
 	}
+	m.service.reportTo = m.reportTo
 	r, err := m.start(ctx, m.dead)
 	if err != nil {
 		return nil, nil, err
