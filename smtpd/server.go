@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"posthouse/certs"
+	"posthouse/config"
 	"posthouse/internal/listen"
 	"posthouse/limit"
 	"posthouse/mail"
@@ -31,9 +32,10 @@ type Options struct {
 	Config  Config     // validated
 	Node    string     // the machine's own name, in parentheses behind the hostname; "" none
 
-	TLS       *certs.Store // nil: no STARTTLS
-	Profile   certs.Profile
-	PlainAuth bool // AUTH without TLS: only for tests and sockets that nobody else can reach
+	TLS         *certs.Store                    // nil: no STARTTLS
+	ListenerTLS map[config.Address]*certs.Store // in place of TLS, for each listener with certificates of its own
+	Profile     certs.Profile
+	PlainAuth   bool // AUTH without TLS: only for tests and sockets that nobody else can reach
 
 	Mynetworks []netip.Prefix         // exempt from limits
 	Postmaster string                 // domain of <postmaster>, of postmaster@hostname and postmaster@node; "" leaves them alone
@@ -121,19 +123,6 @@ func (s *Server) use(o *Options) {
 	s.options.Store(o)
 }
 
-// expiry is when the first certificate expires; nil without TLS.
-func (s *Server) expiry() func() time.Time {
-	if s.options.Load().TLS == nil {
-		return nil
-	}
-	return func() time.Time {
-		if store := s.options.Load().TLS; store != nil {
-			return store.NotAfter()
-		}
-		return time.Time{}
-	}
-}
-
 // Serve takes connections from l until Shutdown, which makes it return nil. It closes l.
 func (s *Server) Serve(l net.Listener, c listen.Config) error {
 	defer l.Close()
@@ -175,23 +164,11 @@ func (o *Options) guardOptions(c listen.Config) (*guard.Options, error) {
 		Command: time.Duration(f.CommandTimeout), Data: time.Duration(f.DataTimeout), Rate: f.DataRate,
 	}
 	g.Complete()
-	if o.TLS != nil {
-		g.TLS = o.TLS.Server(profile(c.TLSProfile, o.Profile))
+	store, err := o.certificates(c)
+	if store != nil {
+		g.TLS = store.Server(profile(c.TLSProfile, o.Profile))
 	}
-	if g.TLS == nil && c.TLS != "" {
-		return nil, fmt.Errorf("listener %s: tls is %s, but there is no certificate", c.Address, c.TLS)
-	}
-	return g, nil
-}
-
-func profile(name string, def certs.Profile) certs.Profile {
-	switch name {
-	case "port25":
-		return certs.Port25
-	case "submission":
-		return certs.Submission
-	}
-	return def
+	return g, err
 }
 
 // machineLog is go-smtp's ErrorLog. Behind the guard it has one thing to say: that no more connections can be accepted.

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"posthouse/certs"
+	"posthouse/config"
 	"posthouse/internal/listen"
 )
 
@@ -118,6 +119,46 @@ type ticketCounter struct{ put int }
 func (*ticketCounter) Get(string) (*tls.ClientSessionState, bool) { return nil, false }
 func (c *ticketCounter) Put(string, *tls.ClientSessionState)      { c.put++ }
 
+// TestListenerTLS: a listener's own certificates come before the service's, whose CA this client does not know.
+func TestListenerTLS(t *testing.T) {
+	t.Parallel()
+	store, ca := testCertificates(t)
+	w := start(t, &recorder{}, func(o *Options, c *listen.Config) {
+		c.TLS, c.Certs = "implicit", certs.Config{Certificate: "own.pem", Key: "own.key"}
+		o.ListenerTLS = map[config.Address]*certs.Store{c.Address: store}
+	})
+	p := w.silent()
+	p.tls(ca)
+	p.want("220 ")
+	c := tls.Client(w.silent().conn, &tls.Config{ServerName: "mx.test", RootCAs: w.ca.Pool()})
+	if err := c.Handshake(); err == nil {
+		t.Error("shows the service's certificate")
+	}
+}
+
+// TestFirstExpiry: the metric is about whichever certificate expires first, a listener's too.
+func TestFirstExpiry(t *testing.T) {
+	t.Parallel()
+	early, _ := testCertificates(t)
+	late, _ := testCertificates(t)
+	if early.NotAfter().After(late.NotAfter()) {
+		early, late = late, early
+	}
+	address := config.Address{Network: "tcp", Port: 465}
+	for name, o := range map[string]Options{
+		"service":      {TLS: early, ListenerTLS: map[config.Address]*certs.Store{address: late}},
+		"listener":     {TLS: late, ListenerTLS: map[config.Address]*certs.Store{address: early}},
+		"service only": {TLS: early},
+	} {
+		if got := o.notAfter(); !got.Equal(early.NotAfter()) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+	if none := (&Options{}); !none.notAfter().IsZero() {
+		t.Error("expires without a certificate")
+	}
+}
+
 func TestNoCertificate(t *testing.T) {
 	t.Parallel()
 	s, err := New(Options{Service: &recorder{}, Spool: memorySpool{}, Config: testConfig()})
@@ -134,5 +175,13 @@ func TestNoCertificate(t *testing.T) {
 	}
 	if err := s.Serve(l, c); err == nil || !strings.Contains(err.Error(), "no certificate") {
 		t.Errorf("Serve: %v", err)
+	}
+	// Not even the service's, where others are configured.
+	o := s.options.Load()
+	c.Certs = certs.Config{Certificate: "own.pem", Key: "own.key"}
+	with := *o
+	with.TLS, _ = testCertificates(t)
+	if _, err := with.guardOptions(c); err == nil || !strings.Contains(err.Error(), "have not been opened") {
+		t.Errorf("a listener's own, not opened: %v", err)
 	}
 }

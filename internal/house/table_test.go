@@ -37,7 +37,7 @@ var packages = map[string]row{
 	"certs":            {ground, []string{"config", "internal/durable"}},
 	"table":            {ground, []string{"config"}},
 	"upstream":         {ground, []string{"config", "resolver"}},
-	"internal/listen":  {ground, []string{"config", "limit"}},
+	"internal/listen":  {ground, []string{"config", "limit", "certs"}},
 
 	"alias":           {craft, []string{"mail", "config", "table"}},
 	"srs":             {craft, []string{"mail", "config"}},

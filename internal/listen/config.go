@@ -5,6 +5,7 @@ package listen
 import (
 	"net/netip"
 
+	"posthouse/certs"
 	"posthouse/config"
 )
 
@@ -16,6 +17,7 @@ type Config struct {
 	TLSProfile    string           `yaml:"tls_profile"`    // "port25", "submission"; "": the service's
 	ProxyProtocol string           `yaml:"proxy_protocol"` // "" or "required"
 	ProxyNetworks []config.Network `yaml:"proxy_networks"` // whose header is believed
+	Certs         certs.Config     `yaml:",inline"`        // the listener's own; none: the service's
 }
 
 // UnmarshalScalar reads the short form.
@@ -52,6 +54,9 @@ func oneOf(at config.Section, value string, words ...string) {
 	}
 	at.Errorf("%q is not known; it may be %s or %s, or left out", value, words[0], words[1])
 }
+
+// Certified reports that the listener has certificates of its own.
+func (c *Config) Certified() bool { return len(c.Certs.Pairs()) > 0 }
 
 // Proxied reports that clients are announced by a proxy.
 func (c *Config) Proxied() bool { return c.ProxyProtocol == "required" }

@@ -33,12 +33,16 @@ func TestConfig(t *testing.T) {
   - ":25"
   - {address: "[::]:465", tls: implicit}
   - {address: ":10587", tls: required, tls_profile: submission, proxy_protocol: required, proxy_networks: ["198.19.0.0/16"], name: proxied}
+  - {address: ":465", certificates: [{certificate: a.pem, key: a.key}], certificate: b.pem, key: b.key}
 `)
 	if problem != "" {
 		t.Fatal(problem)
 	}
 	if got[0].Address.Port != 25 || !got[1].Implicit() || !got[2].Proxied() || got[2].Name != "proxied" {
 		t.Errorf("got %+v", got)
+	}
+	if got[2].Certified() || !got[3].Certified() || len(got[3].Certs.Pairs()) != 2 {
+		t.Errorf("certificates %+v", got[3].Certs)
 	}
 	if !got[2].Trusted(netip.MustParseAddr("198.19.1.1")) || got[2].Trusted(netip.MustParseAddr("198.20.1.1")) {
 		t.Error("proxy_networks")
@@ -54,6 +58,7 @@ func TestWrongConfig(t *testing.T) {
 		`listen: [{address: ":25", proxy_protocol: optional}]`:          `"optional" is not known; it may be required`,
 		`listen: [{address: ":25", proxy_protocol: required}]`:          "needs proxy_networks beside it",
 		`listen: [{address: ":25", proxy_networks: ["198.19.0.0/16"]}]`: "has no effect without proxy_protocol: required",
+		`listen: [{address: ":465", certificate: a.pem}]`:               "certificate has no key beside it",
 		`listen: ["25"]`: "25",
 	}
 	for text, want := range cases {
