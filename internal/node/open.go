@@ -10,7 +10,6 @@ import (
 	"strings"
 
 	"posthouse/auth"
-	"posthouse/certs"
 	"posthouse/config"
 	"posthouse/delivery"
 	"posthouse/dkim"
@@ -157,35 +156,4 @@ func (c *Cluster) checkTable(at config.Section, ref table.Ref) bool {
 		}
 	}
 	return true
-}
-
-func (c *Cluster) checkCertificates(at config.Section, t certs.Config) {
-	if at.Spoiled() {
-		return
-	}
-	store, err := certs.Open(t)
-	if !errors.Is(err, certs.ErrNone) {
-		examine(at, store, err)
-	}
-}
-
-// checkTLS looks at a service's own certificates, and that its listeners have one if they promise TLS.
-func (c *Cluster) checkTLS(at config.Section, service string, own *certs.Config) {
-	pairs := c.TLS.Pairs()
-	if own != nil {
-		c.checkCertificates(at.At("tls"), *own)
-		pairs = own.Pairs()
-	}
-	if len(pairs) > 0 {
-		return
-	}
-	for i, l := range c.listeners(service) {
-		here := at.At(fmt.Sprintf("listen[%d].tls", i))
-		if l.TLS != "" && !here.Spoiled() {
-			here.Errorf("needs a certificate: tls: {certificate: ..., key: ...}")
-		}
-	}
-	if service == SMTPOut {
-		at.Warnf("has no certificate: passwords are taken over TLS alone, so that only mynetworks can send")
-	}
 }

@@ -189,7 +189,7 @@ func note(c listen.Config) string {
 }
 
 func (s *service) newServer(rules smtpd.Service) (*smtpd.Server, error) {
-	store, err := s.certificates()
+	store, own, err := s.certificates()
 	if err != nil {
 		return nil, err
 	}
@@ -203,26 +203,9 @@ func (s *service) newServer(rules smtpd.Service) (*smtpd.Server, error) {
 	}
 	return smtpd.New(smtpd.Options{
 		Name: s.name, Service: rules, Spool: s.store, Config: *s.config, Node: string(s.Self.Host),
-		TLS: store, Profile: profile, Mynetworks: s.networks(), Postmaster: string(s.Cluster.Cluster), Resolver: res,
+		TLS: store, ListenerTLS: own, Profile: profile, Mynetworks: s.networks(), Postmaster: string(s.Cluster.Cluster), Resolver: res,
 		Free: s.store.Free, Log: s.log, Metrics: s.registry,
 	})
-}
-
-// certificates are the service's own, or the node's; nil if there are none, and TLS is not offered.
-func (s *service) certificates() (*certs.Store, error) {
-	c := s.TLS
-	if s.tls != nil {
-		c = *s.tls
-	}
-	store, err := certs.Open(c)
-	if errors.Is(err, certs.ErrNone) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	s.watcher.Add(s.label+" certificates", store.Paths(), func() error { _, err := store.Reload(); return err })
-	return store, nil
 }
 
 func (s *service) serve(stop, hard context.Context) error {
