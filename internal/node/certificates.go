@@ -12,20 +12,21 @@ import (
 
 // certificates are the service's own, or the node's, and those of listeners that have some of theirs. Without any store is
 // nil, and TLS is not offered.
-func (s *service) certificates() (store *certs.Store, own map[config.Address]*certs.Store, err error) {
-	c := s.TLS
-	if s.tls != nil {
-		c = *s.tls
+func (n *snapshot) certificates(service string) (store *certs.Store, own map[config.Address]*certs.Store, err error) {
+	section := n.sectionOf(service)
+	c := n.TLS
+	if section.tls != nil {
+		c = *section.tls
 	}
-	if store, err = s.watchedStore(s.label, c); err != nil {
+	if store, err = n.watchedStore(Label(service), c); err != nil {
 		return nil, nil, err
 	}
 	own = make(map[config.Address]*certs.Store)
-	for _, l := range s.config.Listen {
+	for _, l := range section.Listen {
 		if !l.Certified() {
 			continue
 		}
-		if own[l.Address], err = s.watchedStore(s.label+" "+l.Address.String(), l.Certs); err != nil {
+		if own[l.Address], err = n.watchedStore(Label(service)+" "+l.Address.String(), l.Certs); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -33,7 +34,7 @@ func (s *service) certificates() (store *certs.Store, own map[config.Address]*ce
 }
 
 // watchedStore opens certificates that follow their files; nil if there are none.
-func (s *service) watchedStore(name string, c certs.Config) (*certs.Store, error) {
+func (n *snapshot) watchedStore(name string, c certs.Config) (*certs.Store, error) {
 	store, err := certs.Open(c)
 	if errors.Is(err, certs.ErrNone) {
 		return nil, nil
@@ -41,7 +42,7 @@ func (s *service) watchedStore(name string, c certs.Config) (*certs.Store, error
 	if err != nil {
 		return nil, err
 	}
-	s.watcher.Add(name+" certificates", store.Paths(), func() error { _, err := store.Reload(); return err })
+	n.follow(name+" certificates", store)
 	return store, nil
 }
 

@@ -37,14 +37,14 @@ func (c *Cluster) stopped(ctx context.Context, service, verb string, args any, e
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	settings := c.deliveryOf(service)
-	q, err := queue.New(ctx, settings.Queue(queue.Options{Store: store, Destination: destinationOf(service)}))
+	section := c.sectionOf(service)
+	q, err := queue.New(ctx, section.delivery.Queue(queue.Options{Store: store, Destination: destinationOf(service)}))
 	if err != nil {
 		return err
 	}
 	defer q.Close()
 	m := delivery.New(delivery.Options{
-		Queue: q, Upgrade: store.Upgrade, Service: Label(service), Hostname: c.hostnameOf(service), Config: settings,
+		Queue: q, Upgrade: store.Upgrade, Service: Label(service), Hostname: section.Hostname, Config: *section.delivery,
 		Log: slog.New(slog.DiscardHandler),
 	})
 	handler, ok := m.Control()[verb]
@@ -62,24 +62,4 @@ func (c *Cluster) stopped(ctx context.Context, service, verb string, args any, e
 		}
 		return each(line)
 	})
-}
-
-func (c *Cluster) hostnameOf(service string) string {
-	switch service {
-	case SMTPIn:
-		return c.SMTPIn.Hostname
-	case SMTPOut:
-		return c.SMTPOut.Hostname
-	}
-	return c.Maildrop.Hostname
-}
-
-func (c *Cluster) deliveryOf(service string) delivery.Config {
-	switch service {
-	case SMTPIn:
-		return c.SMTPIn.Delivery
-	case SMTPOut:
-		return c.SMTPOut.Delivery
-	}
-	return c.Maildrop.Delivery
 }

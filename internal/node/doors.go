@@ -56,16 +56,10 @@ func (c *Config) behind(server upstream.Server) (service string, door *listen.Co
 
 // listeners are a service's, none if its section is not in the file. A balancer's are per balanced service.
 func (c *Config) listeners(service string) []listen.Config {
-	switch {
-	case !c.has(service):
-	case service == SMTPIn:
-		return c.SMTPIn.Listen
-	case service == SMTPOut:
-		return c.SMTPOut.Listen
-	case service == Maildrop:
-		return c.Maildrop.Listen
+	if !isSMTP(service) || !c.has(service) {
+		return nil
 	}
-	return nil
+	return c.sectionOf(service).Listen
 }
 
 // checkDoors finds two listeners of one node at the same address, of which only the first would open.

@@ -48,17 +48,28 @@ func (c *Cluster) UseDovecot(port int) error {
 		*p.into = path
 	}
 	o.LMTP = filepath.Join(o.Dir, "lmtp")
-	c.private = &o
+	c.putDovecot(&o)
+	return nil
+}
+
+// keepDovecot has a file that was read anew go on with the private Dovecot that runs.
+func (c *Cluster) keepDovecot(from *Cluster) {
+	if from.private != nil && c.Maildrop != nil {
+		c.putDovecot(from.private)
+	}
+}
+
+func (c *Cluster) putDovecot(o *dovecot.Options) {
+	c.private = o
 	c.Maildrop.Maildir = nil
 	c.Maildrop.LMTP = []upstream.Server{{Address: config.Address{Network: "unix", Path: o.LMTP}, MaxFails: 1,
 		FailTimeout: config.Duration(time.Second), Weight: 1}}
-	return nil
 }
 
 // addDovecot runs the private Dovecot. It is the first part to start and so the last to end: what is on its way into the
 // mailboxes still gets there.
 func (p *process) addDovecot() {
-	if p.private == nil {
+	if p.current.private == nil {
 		return
 	}
 	var end context.CancelFunc
@@ -96,13 +107,13 @@ func (p *process) startDovecot(ctx context.Context, ended chan error) (end conte
 	defer stopWaiting()
 	log := slog.NewLogLogger(p.Log.With("service", "dovecot").Handler(), slog.LevelInfo).Writer()
 	go func() {
-		ended <- dovecot.Run(running, installed, *p.private, log)
+		ended <- dovecot.Run(running, installed, *p.current.private, log)
 		stopWaiting()
 	}()
-	if err := dovecot.Ready(waiting, *p.private); err != nil {
+	if err := dovecot.Ready(waiting, *p.current.private); err != nil {
 		end()
 		return nil, errors.Join(err, <-ended)
 	}
-	p.listeners = append(p.listeners, Listener{"dovecot", "127.0.0.1:" + strconv.Itoa(p.private.Port), " IMAPS"})
+	p.listeners = append(p.listeners, Listener{"dovecot", "127.0.0.1:" + strconv.Itoa(p.current.private.Port), " IMAPS"})
 	return end, nil
 }

@@ -12,12 +12,11 @@ import (
 	"posthouse/maildrop"
 	"posthouse/relay"
 	"posthouse/reply"
-	"posthouse/smtpd"
 	"posthouse/table"
 	"posthouse/upstream"
 )
 
-// mailboxes is maildrop while it is put together.
+// mailboxes is what maildrop works with.
 type mailboxes struct {
 	*service
 	section *maildrop.Config
@@ -27,60 +26,46 @@ type mailboxes struct {
 	probe   maildrop.Mailboxes // who exists there
 }
 
-func (p *process) addMaildrop() error {
-	c := p.Maildrop
-	m := &mailboxes{service: p.newService(Maildrop, &c.Config, &c.Delivery, c.TLS), section: c}
-	m.addParts(m.setup)
-	return nil
-}
-
-func (m *mailboxes) setup(ctx context.Context) (*routes, smtpd.Service, error) {
-	if err := m.openTables(); err != nil {
-		return nil, nil, err
+// planMaildrop opens it.
+func planMaildrop(s *service, n *snapshot) (*way, error) {
+	m := &mailboxes{service: s, section: n.Maildrop}
+	var err error
+	if m.domains, err = n.openTable(n.Maildrop.VirtualMailboxDomains); err != nil {
+		return nil, err
 	}
-	m.service.reportTo = m.reportTo
-	r, err := m.start(ctx, m.box)
+	if m.aliases, err = n.dropAliases(n.openTable); err != nil {
+		return nil, err
+	}
+	r, err := s.newRoutes(n, m.box)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	m.openStore(r.relay)
-	res, err := m.resolver()
-	if err != nil {
-		return nil, nil, err
-	}
+	m.openStore(n, r.relay)
 	rules := &maildrop.Service{
-		Aliases: m.aliases, Mailboxes: m.probe, Next: m.queue, Log: m.log,
-		Facts: &facts{Mynetworks: m.networks(), Resolver: res},
+		Aliases: m.aliases, Mailboxes: m.probe, Next: s.queue, Log: s.log,
+		Facts: &facts{Mynetworks: n.networks(), Resolver: n.names},
 	}
-	rules.Relay, rules.Recipient = lists(m.section.RelayRestrictions, m.section.RecipientRestrictions)
-	return r, rules, nil
-}
-
-func (m *mailboxes) openTables() (err error) {
-	if m.domains, err = m.openTable(m.section.VirtualMailboxDomains); err != nil {
-		return err
-	}
-	m.aliases, err = m.dropAliases(m.openTable)
-	return err
+	rules.Relay, rules.Recipient = lists(n.Maildrop.RelayRestrictions, n.Maildrop.RecipientRestrictions)
+	return &way{rules: rules, routes: r, reportTo: m.reportTo}, nil
 }
 
 // openStore makes the carrier into the mailboxes.
-func (m *mailboxes) openStore(r *relay.Relay) {
+func (m *mailboxes) openStore(n *snapshot, r *relay.Relay) {
 	if m.section.Maildir != nil {
-		m.store = maildir.New(maildir.Options{Root: string(m.section.Maildir.Root), Hostname: m.config.Hostname, User: m.user})
+		m.store = maildir.New(maildir.Options{Root: string(m.section.Maildir.Root), Hostname: m.section.Hostname, User: m.user})
 		m.probe = onlyAliases{}
 		return
 	}
-	group := upstream.New(m.beside(), nil)
+	group := upstream.New(n.beside(), nil)
 	m.store, m.probe = r.LMTP(group), r.Mailboxes(group)
 }
 
 // beside are the LMTP servers of this node: its own host standing as a backup is skipped, since that Dovecot is the one
 // behind the local socket.
-func (m *mailboxes) beside() []upstream.Server {
+func (c *Cluster) beside() []upstream.Server {
 	var out []upstream.Server
-	for _, s := range m.section.LMTP {
-		if s.Backup && strings.EqualFold(s.Address.Host, string(m.Self.Host)) {
+	for _, s := range c.Maildrop.LMTP {
+		if s.Backup && strings.EqualFold(s.Address.Host, string(c.Self.Host)) {
 			continue
 		}
 		out = append(out, s)

@@ -6,10 +6,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
-	"net"
-	"net/netip"
 	"os"
-	"slices"
 	"strings"
 
 	"posthouse/config"
@@ -17,36 +14,33 @@ import (
 	"posthouse/mail"
 	"posthouse/relay"
 	"posthouse/reply"
-	"posthouse/resolver"
 	"posthouse/table"
 )
 
-// routes find the next hop of a destination domain: one of the service's own, transport_maps, or MX.
+// routes find the next hop of a recipient: one of the service's own, transport_maps, or the exchangers of its domain.
 type routes struct {
 	relay     *relay.Relay
 	transport *table.Table                             // nil: none
-	own       func(domain string) (mail.Carrier, bool) // domains that never leave by MX: mailboxes, dead aliases
+	delimiter string                                   // recipient_delimiter, for transport_maps
+	own       func(domain string) (mail.Carrier, bool) // domains that never leave by MX: mailboxes, dead aliases; nil: none
 	outside   bool
 }
 
 // newRoutes makes the way out of a service.
-func (s *service) newRoutes(own func(domain string) (mail.Carrier, bool)) (*routes, error) {
-	r := &routes{own: own, outside: s.Outside}
+func (s *service) newRoutes(n *snapshot, own func(domain string) (mail.Carrier, bool)) (*routes, error) {
+	section := n.sectionOf(s.name)
+	r := &routes{own: own, outside: n.outside, delimiter: section.delimiter}
 	var err error
-	if r.transport, err = s.openTable(s.delivery.TransportMaps); err != nil {
+	if r.transport, err = n.openTable(section.delivery.TransportMaps); err != nil {
 		return nil, err
 	}
-	roots, err := rootsIn(s.delivery.TLSCAFile)
-	if err != nil {
-		return nil, err
-	}
-	res, err := s.resolver()
+	roots, err := rootsIn(section.delivery.TLSCAFile)
 	if err != nil {
 		return nil, err
 	}
 	r.relay, err = relay.New(relay.Options{
-		Resolver: res, Roots: roots, TLSLevel: s.delivery.TLSSecurityLevel, Hello: s.config.Hostname,
-		SourceAddresses: s.delivery.SourceAddresses, Self: s.isSelf, Log: s.log,
+		Resolver: n.names, Roots: roots, TLSLevel: section.delivery.TLSSecurityLevel, Hello: section.Hostname,
+		SourceAddresses: section.delivery.SourceAddresses, Self: n.selfOf(s.name).is, Log: s.log,
 	})
 	return r, err
 }
@@ -67,37 +61,34 @@ func rootsIn(file config.Path) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// isSelf reports a host of an MX set that is this node: mail would come back to us, and as from a client of our own networks.
-// Strangers write those sets. Who stands at our other addresses is smtp-in itself; others of our services may well mean it.
-func (s *service) isSelf(host string, addrs []netip.Addr) bool {
-	if strings.EqualFold(host, s.config.Hostname) || strings.EqualFold(host, string(s.Self.Host)) {
-		return true
-	}
-	return slices.ContainsFunc(addrs, func(a netip.Addr) bool {
-		a = a.Unmap()
-		return a.IsLoopback() || a.IsUnspecified() || s.name == SMTPIn && isOurs(a)
-	})
-}
-
-// isOurs reports an address of this machine, as far as the system tells.
-func isOurs(a netip.Addr) bool {
-	all, err := net.InterfaceAddrs()
-	return err == nil && slices.ContainsFunc(all, func(own net.Addr) bool {
-		n, ok := own.(*net.IPNet)
-		return ok && n.IP.Equal(a.AsSlice())
-	})
+// domainOf is the domain of a destination, which is one, or an address.
+func domainOf(destination string) string {
+	return destination[strings.LastIndexByte(destination, '@')+1:]
 }
 
 // route is delivery's question: who carries mail of env to destination.
-func (r *routes) route(_ *mail.Envelope, destination string) mail.Carrier {
-	domain := destination[strings.LastIndexByte(destination, '@')+1:]
+func (r *routes) route(env *mail.Envelope, destination string) mail.Carrier {
+	domain := domainOf(destination)
 	if r.own != nil {
 		if c, ok := r.own(domain); ok {
 			return c
 		}
 	}
-	if hop, ok := r.lookup(domain); ok {
-		route, err := relay.ParseRoute(hop)
+	hops := r.hops(env.Recipients)
+	if len(hops) == 1 {
+		return r.carrier(domain, hops[0].nexthop)
+	}
+	var parts split
+	for _, h := range hops {
+		parts = append(parts, part{r.carrier(domain, h.nexthop), h.recipients})
+	}
+	return parts
+}
+
+// carrier takes mail for a domain to a next hop of transport_maps, or, if that is "", to its exchangers.
+func (r *routes) carrier(domain, nexthop string) mail.Carrier {
+	if nexthop != "" {
+		route, err := relay.ParseRoute(nexthop)
 		if err != nil {
 			return delivery.Answer(mail.Result{Status: mail.Deferred, Reply: reply.ConfigError.Because(err)})
 		}
@@ -109,68 +100,41 @@ func (r *routes) route(_ *mail.Envelope, destination string) mail.Carrier {
 	return r.relay.Carrier(domain, relay.MX(domain))
 }
 
-// hop is the queue's question: what counts as one next hop for concurrency.
+// hop is the queue's question at each claim: what counts as one next hop for concurrency. All mailboxes of a domain are one.
+// Addresses with a transport of their own count with their domain.
 func (r *routes) hop(destination string) string {
-	if hop, ok := r.lookup(destination); ok {
-		return hop
-	}
-	return destination
-}
-
-// lookup asks transport_maps as transport(5) does: the domain, its parents with a leading dot, then *.
-func (r *routes) lookup(domain string) (string, bool) {
-	if r.transport == nil {
-		return "", false
-	}
-	view := r.transport.View()
-	if hop, _, ok := view.Lookup(domain); ok {
-		return hop, true
-	}
-	for rest := domain; ; {
-		i := strings.IndexByte(rest, '.')
-		if i < 0 {
-			break
-		}
-		if hop, _, ok := view.Lookup(rest[i:]); ok {
-			return hop, true
-		}
-		rest = rest[i+1:]
-	}
-	hop, _, ok := view.Lookup("*")
-	return hop, ok
-}
-
-func (r *routes) close() error {
-	if r == nil || r.relay == nil {
-		return nil
-	}
-	return r.relay.Close()
-}
-
-// resolver is the node's, made once.
-func (p *process) resolver() (resolver.Resolver, error) {
-	if p.names == nil {
-		var err error
-		if p.names, err = resolver.Open(p.Resolver); err != nil {
-			return nil, err
+	domain := domainOf(destination)
+	if r.transport != nil {
+		if hop, ok := domainTransport(table.Fixed(r.transport.View()), domain); ok {
+			return hop
 		}
 	}
-	return p.names, nil
+	return domain
 }
 
-// deliveryOptions joins queue and routes.
-func (s *service) deliveryOptions(r *routes) delivery.Options {
-	return delivery.Options{
-		Queue: s.queue, Route: r.route, Expand: s.reportTo, Upgrade: s.store.Upgrade, Service: s.label, Hostname: s.config.Hostname,
-		Config: *s.delivery, Registry: s.registry, Log: s.log,
-	}
+func (r *routes) close() error { return r.relay.Close() }
+
+// split carries the recipients of one message by several routes, where transport_maps name single addresses.
+type split []part
+
+type part struct {
+	carrier    mail.Carrier
+	recipients []int // of the envelope
 }
 
-// start makes the queue and the routes of a service, in the order that they need each other.
-func (s *service) start(ctx context.Context, own func(domain string) (mail.Carrier, bool)) (*routes, error) {
-	r, err := s.newRoutes(own)
-	if err != nil {
-		return nil, err
+// Carry takes one route after the other.
+func (s split) Carry(ctx context.Context, env *mail.Envelope, msg *mail.Message) mail.Outcome {
+	out := make(mail.Outcome, len(env.Recipients))
+	for _, p := range s {
+		some := *env
+		some.Recipients = make([]mail.Recipient, len(p.recipients))
+		for i, n := range p.recipients {
+			some.Recipients[i] = env.Recipients[n]
+		}
+		for i, result := range p.carrier.Carry(ctx, &some, msg) {
+			result.HopDead = false // the others of this destination go elsewhere
+			out[p.recipients[i]] = result
+		}
 	}
-	return r, s.newQueue(ctx, r.hop)
+	return out
 }

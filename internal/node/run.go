@@ -7,12 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
-	"time"
 
 	"posthouse/internal/admin"
 	"posthouse/internal/daemon"
-	"posthouse/resolver"
 	"posthouse/table"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +25,7 @@ type Options struct {
 	Outside         bool // deliver to hosts found by MX; without it mail that no transport_maps entry routes waits
 	Log             *slog.Logger
 	Ready           func([]Listener) // called once everything listens
+	Signals         <-chan os.Signal // nil: the process's own
 }
 
 // Listener is one door that is open.
@@ -36,14 +36,14 @@ var ErrUnenforced = errors.New("settings that protect something are not enforced
 
 // process is one running posthouse: what its services share, and its parts in the order of their start.
 type process struct {
-	*Cluster
 	Options
 	daemon    *daemon.Process
 	registry  *prometheus.Registry
-	watcher   *table.Watcher
+	current   *snapshot           // in force; of the goroutine that starts and reloads
+	watchers  chan *table.Watcher // the next one to follow
+	services  []*service
 	listeners []Listener
 	ready     []func() error
-	names     resolver.Resolver
 }
 
 // Run runs services of this node until ctx ends or a signal comes.
@@ -54,25 +54,31 @@ func (c *Cluster) Run(ctx context.Context, o Options) error {
 	if _, err := daemon.RaiseFileLimit(); err != nil {
 		o.Log.Warn("limit of open files not raised", "error", err)
 	}
-	p := &process{Cluster: c, Options: o, registry: prometheus.NewRegistry()}
+	p := &process{Options: o, registry: prometheus.NewRegistry(), watchers: make(chan *table.Watcher, 1)}
 	p.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	p.watcher = table.NewWatcher(2*time.Second, func(err error) { o.Log.Error("not taken over; the last good one stays in force", "error", err) })
-	p.daemon = &daemon.Process{Log: o.Log, Reload: func(context.Context) error { p.watcher.ReloadAll(); return nil }}
-	p.daemon.Add(daemon.Part{Name: "watcher", Run: func(stop, _ context.Context) error { p.watcher.Run(stop); return nil }})
-	p.addDovecot()
-	for _, name := range o.Services {
-		if err := p.add(name); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
+	var err error
+	if p.current, err = p.newSnapshot(c); err != nil {
+		return err
 	}
+	p.daemon = &daemon.Process{Log: o.Log, Reload: p.reload, Signals: o.Signals}
+	p.addParts()
+	return p.daemon.Run(ctx)
+}
+
+func (p *process) addParts() {
+	p.addDovecot()
+	for _, name := range p.Services {
+		p.add(name)
+	}
+	p.watch(p.current.watcher)
+	p.daemon.Add(daemon.Part{Name: "watcher", Run: p.follow})
 	p.addAdmin()
 	p.daemon.Add(daemon.Part{Name: "ready", Start: func(context.Context) error {
-		if o.Ready != nil {
-			o.Ready(p.listeners)
+		if p.Ready != nil {
+			p.Ready(p.listeners)
 		}
 		return nil
 	}})
-	return p.daemon.Run(ctx)
 }
 
 // enforceable names at every start what the file asks for and does not get, and refuses where that weakens a promise.
@@ -107,24 +113,23 @@ func (c *Cluster) concerns(services []string, path string) bool {
 	return false
 }
 
-func (p *process) add(name string) error {
-	switch name {
-	case SMTPIn:
-		return p.addSMTPIn()
-	case SMTPOut:
-		return p.addSMTPOut()
-	case Maildrop:
-		return p.addMaildrop()
+// add adds the parts of one service.
+func (p *process) add(name string) {
+	plan := map[string]func(*service, *snapshot) (*way, error){SMTPIn: planSMTPIn, SMTPOut: planSMTPOut, Maildrop: planMaildrop}[name]
+	if plan == nil {
+		p.Log.Warn("service does not run yet", "service", name)
+		return
 	}
-	p.Log.Warn("service does not run yet", "service", name)
-	return nil
+	s := p.newService(name, plan)
+	p.services = append(p.services, s)
+	s.addParts()
 }
 
 // addAdmin opens the read-only HTTP side: the node's, or the one service's own.
 func (p *process) addAdmin() {
-	listen := p.Admin.Listen
-	if len(p.Services) == 1 {
-		if own := p.adminOf(p.Services[0]); own != nil {
+	listen := p.current.Admin.Listen
+	if len(p.services) == 1 {
+		if own := p.current.sectionOf(p.services[0].name).admin; own != nil {
 			listen = own.Listen
 		}
 	}
@@ -143,18 +148,6 @@ func (p *process) addAdmin() {
 		},
 		Run: func(stop, hard context.Context) error { return server.Serve(stop, hard) },
 	})
-}
-
-func (p *process) adminOf(service string) *admin.Config {
-	switch service {
-	case SMTPIn:
-		return p.SMTPIn.Admin
-	case SMTPOut:
-		return p.SMTPOut.Admin
-	case Maildrop:
-		return p.Maildrop.Admin
-	}
-	return nil
 }
 
 // isReady is nil while every service takes work.

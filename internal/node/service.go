@@ -4,54 +4,57 @@ package node
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"posthouse/certs"
 	"posthouse/config"
 	"posthouse/delivery"
 	"posthouse/internal/admin"
 	"posthouse/internal/daemon"
-	"posthouse/internal/listen"
 	"posthouse/mail"
 	"posthouse/queue"
 	"posthouse/queue/pebbledb"
 	"posthouse/smtpd"
 )
 
-// service is one SMTP service while it is put together: a server in front, a queue, and deliveries behind.
+// service is one running SMTP service: a server in front, a queue, and deliveries behind. How it treats mail is its way,
+// which a reload replaces.
 type service struct {
 	*process
-	name     string // "smtp_in"
-	label    string // "smtp-in", in logs, metrics and the file system
-	dir      string // data_dir/label
-	log      *slog.Logger
-	config   *smtpd.Config
-	delivery *delivery.Config
-	tls      *certs.Config // the service's own; nil: the node's
+	name  string // "smtp_in"
+	label string // "smtp-in", in logs, metrics and the file system
+	dir   string // data_dir/label, as it was at the start
+	log   *slog.Logger
+	plan  func(*service, *snapshot) (*way, error)
 
+	way     atomic.Pointer[way]
 	store   *pebbledb.Store
 	queue   *queue.Queue
 	manager *delivery.Manager
 	server  *smtpd.Server
 	sockets []net.Listener
-
-	destination func(mail.Path) string                // fairness key
-	reportTo    func(mail.Recipient) []mail.Recipient // who gets reports to a sender; nil: he himself
 }
 
-func (p *process) newService(name string, c *smtpd.Config, d *delivery.Config, tls *certs.Config) *service {
-	label := strings.ReplaceAll(name, "_", "-")
-	return &service{
-		process: p, name: name, label: label, dir: p.dirOf(name), log: p.Log.With("service", label),
-		config: c, delivery: d, tls: tls, destination: destinationOf(name),
-	}
+// way is how a service treats mail, by one snapshot.
+type way struct {
+	section
+	snapshot     *snapshot
+	certificates *certs.Store                    // nil: none
+	listenerTLS  map[config.Address]*certs.Store // of the listeners that have some of their own
+	rules        smtpd.Service
+	routes       *routes
+	reportTo     func(mail.Recipient) []mail.Recipient // who gets reports to a sender; nil: he himself
+}
+
+func (p *process) newService(name string, plan func(*service, *snapshot) (*way, error)) *service {
+	label := Label(name)
+	return &service{process: p, name: name, label: label, dir: p.current.dirOf(name), log: p.Log.With("service", label), plan: plan}
 }
 
 // Label is a service's name in logs, metrics, on the command line and in the file system.
@@ -71,56 +74,41 @@ func (c *Cluster) ControlSocket(service string) string {
 func (c *Cluster) QueueDir(service string) string { return filepath.Join(c.dirOf(service), "queue") }
 
 // addParts adds the service's parts in the order of their start; they are closed the other way round, the store last.
-// setup makes the service over the open queue: its routes for delivery and its rules for smtpd.
-func (s *service) addParts(setup func(ctx context.Context) (*routes, smtpd.Service, error)) {
-	var r *routes
-	var rules smtpd.Service
+func (s *service) addParts() {
+	s.daemon.Add(daemon.Part{Name: s.label + " queue", Start: s.openQueue, Run: s.watchStore, Close: s.closeQueue})
 	s.daemon.Add(daemon.Part{
-		Name: s.label + " queue",
-		Start: func(ctx context.Context) (err error) {
-			if err = s.openQueue(ctx); err != nil {
-				return err
-			}
-			r, rules, err = setup(ctx)
-			return err
-		},
-		Run:   s.watchStore,
-		Close: s.closeQueue,
-	})
-	s.daemon.Add(daemon.Part{
-		Name: s.label + " delivery",
-		Start: func(context.Context) error {
-			s.manager = delivery.New(s.deliveryOptions(r))
-			return nil
-		},
+		Name:  s.label + " delivery",
+		Start: s.startDelivery,
 		Run:   func(stop, hard context.Context) error { return s.manager.Run(stop, hard) },
-		Close: func() error { return r.close() },
+		Close: func() error { return s.way.Load().routes.close() },
 	})
 	s.addControl()
-	s.daemon.Add(daemon.Part{
-		Name:  s.label + " smtp",
-		Start: func(ctx context.Context) error { return s.listen(ctx, rules) },
-		Run:   s.serve,
-	})
+	s.daemon.Add(daemon.Part{Name: s.label + " smtp", Start: s.listen, Run: s.serve})
 	s.ready = append(s.ready, func() error { return s.store.Err() })
 }
 
+// openQueue opens the store and the scheduler over it.
 func (s *service) openQueue(ctx context.Context) error {
+	section := s.current.sectionOf(s.name)
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	var err error
-	s.store, err = pebbledb.Open(s.QueueDir(s.name), s.storeOptions())
+	limit := int64(section.MessageSizeLimit)
+	store, err := pebbledb.Open(s.current.QueueDir(s.name), pebbledb.Options{Log: s.log, MessageLimit: limit, MinFree: limit*3/2 + 64<<20})
 	if err != nil {
 		return fmt.Errorf("open the queue in %s: %w", s.dir, err)
 	}
+	q, err := queue.New(ctx, section.delivery.Queue(queue.Options{Store: store, Destination: destinationOf(s.name), NextHop: s.hop}))
+	if err != nil {
+		store.Close()
+		return err
+	}
+	s.store, s.queue = store, q
 	return nil
 }
 
-func (s *service) storeOptions() pebbledb.Options {
-	limit := int64(s.config.MessageSizeLimit)
-	return pebbledb.Options{Log: s.log, MessageLimit: limit, MinFree: limit*3/2 + 64<<20}
-}
+// hop is the queue's question at each claim: what counts as one next hop for concurrency.
+func (s *service) hop(destination string) string { return s.way.Load().routes.hop(destination) }
 
 // watchStore ends the process when the store can no longer be trusted: it has to be started again.
 func (s *service) watchStore(stop, _ context.Context) error {
@@ -133,13 +121,54 @@ func (s *service) watchStore(stop, _ context.Context) error {
 }
 
 func (s *service) closeQueue() error {
-	if s.queue != nil {
-		s.queue.Close()
-	}
-	if s.store == nil {
-		return nil
-	}
+	s.queue.Close()
 	return s.store.Close()
+}
+
+// open makes the service's way by a snapshot.
+func (s *service) open(n *snapshot) (*way, error) {
+	w, err := s.plan(s, n)
+	if err != nil {
+		return nil, err
+	}
+	w.section, w.snapshot = n.sectionOf(s.name), n
+	if w.certificates, w.listenerTLS, err = n.certificates(s.name); err != nil {
+		_ = w.routes.close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// take puts a way in force.
+func (s *service) take(w *way) {
+	if old := s.way.Swap(w); old != nil {
+		_ = old.routes.close() // its idle connections; what is under way goes on
+	}
+}
+
+// startDelivery opens the first way, and makes the deliveries, which take the way in force each time.
+func (s *service) startDelivery(context.Context) error {
+	w, err := s.open(s.current)
+	if err != nil {
+		return err
+	}
+	s.take(w)
+	s.manager = delivery.New(delivery.Options{
+		Queue: s.queue, Upgrade: s.store.Upgrade, Service: s.label, Hostname: w.Hostname,
+		Config: *w.delivery, Registry: s.registry, Log: s.log,
+		Route: func(env *mail.Envelope, destination string) mail.Carrier {
+			return s.way.Load().routes.route(env, destination)
+		},
+		Expand: s.expandReport,
+	})
+	return nil
+}
+
+func (s *service) expandReport(to mail.Recipient) []mail.Recipient {
+	if expand := s.way.Load().reportTo; expand != nil {
+		return expand(to)
+	}
+	return []mail.Recipient{to}
 }
 
 // addControl opens the control socket.
@@ -148,92 +177,9 @@ func (s *service) addControl() {
 	s.daemon.Add(daemon.Part{
 		Name: s.label + " control",
 		Start: func(context.Context) (err error) {
-			control, err = admin.ListenControl(s.ControlSocket(s.name), s.manager.Control(), s.log)
+			control, err = admin.ListenControl(s.current.ControlSocket(s.name), s.manager.Control(), s.log)
 			return err
 		},
 		Run: func(stop, hard context.Context) error { return control.Serve(stop, hard) },
 	})
-}
-
-// listen makes the server and opens its sockets, all of them or none.
-func (s *service) listen(ctx context.Context, rules smtpd.Service) (err error) {
-	if s.server, err = s.newServer(rules); err != nil {
-		return err
-	}
-	for _, c := range s.config.Listen {
-		l, err := listen.Open(ctx, c)
-		if err != nil {
-			for _, open := range s.sockets {
-				open.Close()
-			}
-			return err
-		}
-		s.sockets = append(s.sockets, l)
-		s.listeners = append(s.listeners, Listener{s.label, l.Addr().String(), note(c)})
-	}
-	return nil
-}
-
-func note(c listen.Config) string {
-	var notes string
-	switch {
-	case c.Implicit():
-		notes = " TLS"
-	case c.TLS == "required":
-		notes = " STARTTLS required"
-	}
-	if c.Proxied() {
-		notes += " PROXY"
-	}
-	return notes
-}
-
-func (s *service) newServer(rules smtpd.Service) (*smtpd.Server, error) {
-	store, own, err := s.certificates()
-	if err != nil {
-		return nil, err
-	}
-	profile := certs.Port25
-	if s.name == SMTPOut {
-		profile = certs.Submission
-	}
-	res, err := s.resolver()
-	if err != nil {
-		return nil, err
-	}
-	return smtpd.New(smtpd.Options{
-		Name: s.name, Service: rules, Spool: s.store, Config: *s.config, Node: string(s.Self.Host),
-		TLS: store, ListenerTLS: own, Profile: profile, Mynetworks: s.networks(), Postmaster: string(s.Cluster.Cluster), Resolver: res,
-		Free: s.store.Free, Log: s.log, Metrics: s.registry,
-	})
-}
-
-func (s *service) serve(stop, hard context.Context) error {
-	failed := make(chan error, len(s.sockets))
-	for i, l := range s.sockets {
-		go func() { failed <- s.server.Serve(l, s.config.Listen[i]) }()
-	}
-	var err error
-	select {
-	case <-stop.Done():
-	case err = <-failed:
-	}
-	return errors.Join(err, s.server.Shutdown(hard))
-}
-
-// networks are mynetworks as prefixes.
-func (c *Config) networks() []netip.Prefix { return prefixes(c.Mynetworks) }
-
-func prefixes(networks []config.Network) []netip.Prefix {
-	out := make([]netip.Prefix, len(networks))
-	for i, n := range networks {
-		out[i] = n.Prefix
-	}
-	return out
-}
-
-// newQueue makes the scheduler over the open store.
-func (s *service) newQueue(ctx context.Context, hop func(string) string) (err error) {
-	s.queue, err = queue.New(ctx, s.delivery.Queue(queue.Options{Store: s.store, Destination: s.destination, NextHop: hop}))
-	return err
 }

@@ -3,55 +3,41 @@
 package node
 
 import (
-	"context"
-
 	"posthouse/alias"
 	"posthouse/delivery"
 	"posthouse/mail"
 	"posthouse/policy"
 	"posthouse/reply"
-	"posthouse/smtpd"
 	"posthouse/smtpin"
 	"posthouse/srs"
 	"posthouse/table"
 )
 
-// mx is smtp-in while it is put together.
+// mx is what smtp-in works with.
 type mx struct {
 	*service
-	section   *smtpin.Config
 	relayed   *table.Table // relay_domains; nil: none
 	mailboxes *table.Table // virtual_mailbox_domains of the file's maildrop, wherever it runs; nil: none
 	aliases   *alias.Expander
 	srs       *srs.Rewriter
 }
 
-func (p *process) addSMTPIn() error {
-	c := p.SMTPIn
-	m := &mx{service: p.newService(SMTPIn, &c.Config, &c.Delivery, c.TLS), section: c}
-	m.addParts(m.setup)
-	return nil
-}
-
-func (m *mx) setup(ctx context.Context) (*routes, smtpd.Service, error) {
-	if err := m.openTables(); err != nil {
-		return nil, nil, err
-	}
-	m.service.reportTo = m.reportTo
-	r, err := m.start(ctx, m.dead)
-	if err != nil {
-		return nil, nil, err
-	}
-	res, err := m.resolver()
-	if err != nil {
-		return nil, nil, err
+// planSMTPIn opens it.
+func planSMTPIn(s *service, n *snapshot) (*way, error) {
+	m := &mx{service: s}
+	if err := m.openTables(n); err != nil {
+		return nil, err
 	}
 	rules := &smtpin.Service{
-		Aliases: m.aliases, Relayed: m.isRelayed, Ours: m.ours, SRS: m.srs, Next: m.queue, Log: m.log,
-		Facts: &facts{Mynetworks: m.networks(), Resolver: res},
+		Aliases: m.aliases, Relayed: m.isRelayed, Ours: m.ours, SRS: m.srs, Next: s.queue, Log: s.log,
+		Facts: &facts{Mynetworks: n.networks(), Resolver: n.names},
 	}
-	rules.Relay, rules.Recipient = lists(m.section.RelayRestrictions, m.section.RecipientRestrictions)
-	return r, rules, nil
+	rules.Relay, rules.Recipient = lists(n.SMTPIn.RelayRestrictions, n.SMTPIn.RecipientRestrictions)
+	r, err := s.newRoutes(n, m.dead)
+	if err != nil {
+		return nil, err
+	}
+	return &way{rules: rules, routes: r, reportTo: m.reportTo}, nil
 }
 
 // lists parses the two restriction lists; config check has complained of what is wrong in them.
@@ -61,25 +47,25 @@ func lists(relay, recipient []string) (policy.List, policy.List) {
 	return a, b
 }
 
-func (m *mx) openTables() (err error) {
-	if m.aliases, err = m.mxAliases(m.openTable); err != nil {
+func (m *mx) openTables(n *snapshot) (err error) {
+	if m.aliases, err = n.mxAliases(n.openTable); err != nil {
 		return err
 	}
-	if m.relayed, err = m.openTable(m.section.RelayDomains); err != nil {
+	if m.relayed, err = n.openTable(n.SMTPIn.RelayDomains); err != nil {
 		return err
 	}
-	if m.Maildrop != nil {
-		if m.mailboxes, err = m.openTable(m.Maildrop.VirtualMailboxDomains); err != nil {
+	if n.Maildrop != nil {
+		if m.mailboxes, err = n.openTable(n.Maildrop.VirtualMailboxDomains); err != nil {
 			return err
 		}
 	}
-	if m.section.SRS == nil {
+	if n.SMTPIn.SRS == nil {
 		return nil
 	}
-	if m.srs, err = srs.Open(*m.section.SRS); err != nil {
+	if m.srs, err = srs.Open(*n.SMTPIn.SRS); err != nil {
 		return err
 	}
-	m.watcher.Add("srs secrets", m.srs.Paths(), func() error { _, err := m.srs.Reload(); return err })
+	n.follow("srs secrets", m.srs)
 	return nil
 }
 

@@ -3,71 +3,61 @@
 package node
 
 import (
-	"context"
-
 	"posthouse/auth"
 	"posthouse/dkim"
 	"posthouse/mail"
-	"posthouse/smtpd"
 	"posthouse/smtpout"
 	"posthouse/table"
 )
 
-// submission is smtp-out while it is put together.
-type submission struct {
-	*service
-	section *smtpout.Config
-}
-
-func (p *process) addSMTPOut() error {
-	c := p.SMTPOut
-	s := &submission{service: p.newService(SMTPOut, &c.Config, &c.Delivery, c.TLS), section: c}
-	s.addParts(s.setup)
-	return nil
-}
-
-func (s *submission) setup(ctx context.Context) (*routes, smtpd.Service, error) {
-	r, err := s.start(ctx, nil)
-	if err != nil {
-		return nil, nil, err
-	}
-	res, err := s.resolver()
-	if err != nil {
-		return nil, nil, err
-	}
+// planSMTPOut opens what smtp-out works with.
+func planSMTPOut(s *service, n *snapshot) (*way, error) {
+	c := n.SMTPOut
 	rules := &smtpout.Service{
-		Hostname: s.config.Hostname, Mynetworks: s.networks(), Next: s.queue, Log: s.log,
-		Facts: &facts{Mynetworks: s.networks(), Resolver: res},
+		Hostname: c.Hostname, Mynetworks: n.networks(), Next: s.queue, Log: s.log,
+		Facts: &facts{Mynetworks: n.networks(), Resolver: n.names},
 	}
-	rules.Relay, rules.Recipient = lists(s.section.RelayRestrictions, s.section.RecipientRestrictions)
-	return r, rules, s.openSecrets(rules)
+	rules.Relay, rules.Recipient = lists(c.RelayRestrictions, c.RecipientRestrictions)
+	if err := n.openSecrets(rules); err != nil {
+		return nil, err
+	}
+	r, err := s.newRoutes(n, nil)
+	if err != nil {
+		return nil, err
+	}
+	return &way{rules: rules, routes: r}, nil
 }
 
 // openSecrets opens the password file, the table of senders and the DKIM keys.
-func (s *submission) openSecrets(rules *smtpout.Service) error {
-	passwords, err := auth.Open(*s.section.Auth)
+func (n *snapshot) openSecrets(rules *smtpout.Service) error {
+	passwords, err := auth.Open(*n.SMTPOut.Auth)
 	if err != nil {
 		return err
 	}
-	s.watcher.Add("passwords", passwords.Paths(), func() error { _, err := passwords.Reload(); return err })
+	n.follow("passwords", passwords)
 	rules.Passwords = passwords
-	senders, err := s.openTable(s.section.SenderLoginMaps)
+	senders, err := n.openTable(n.SMTPOut.SenderLoginMaps)
 	if err != nil {
 		return err
 	}
 	if senders != nil {
 		rules.Owns = owns(senders)
 	}
-	if s.section.DKIM == nil {
+	if n.SMTPOut.DKIM == nil {
 		return nil
 	}
-	signer, err := dkim.Open(*s.section.DKIM, s.document.Root().Dir())
+	signer, err := n.Signer()
 	if err != nil {
 		return err
 	}
-	s.watcher.Add("dkim keys", signer.Paths(), func() error { _, err := signer.Reload(); return err })
+	n.follow("dkim keys", signer)
 	rules.Signer = signer
 	return nil
+}
+
+// Signer is smtp_out's; the section has dkim.
+func (c *Cluster) Signer() (*dkim.Signer, error) {
+	return dkim.Open(*c.SMTPOut.DKIM, c.document.Root().Dir())
 }
 
 // owns asks sender_login_maps.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"posthouse/alias"
-	"posthouse/dkim"
 	"posthouse/mail"
 	"posthouse/table"
 )
@@ -20,19 +19,6 @@ func (c *Cluster) readTable(ref table.Ref) (*table.Table, error) {
 		return nil, nil
 	}
 	return table.Open(ref, c.document.Root().Dir())
-}
-
-// openTable opens a table and keeps it up to date.
-func (p *process) openTable(ref table.Ref) (*table.Table, error) {
-	t, err := p.readTable(ref)
-	if err != nil || t == nil {
-		return nil, err
-	}
-	for _, w := range t.Warnings() {
-		p.Log.Warn("table", "complaint", w.String())
-	}
-	p.watcher.AddTable(t)
-	return t, nil
 }
 
 // mxAliases are smtp-in's.
@@ -85,9 +71,4 @@ func (c *Cluster) Expand(to mail.Path) (service string, result alias.Result, err
 	}
 	result, err = aliases.Snapshot().Expand(to)
 	return SMTPIn, result, err
-}
-
-// Signer is smtp_out's, for one look; the section has dkim.
-func (c *Cluster) Signer() (*dkim.Signer, error) {
-	return dkim.Open(*c.SMTPOut.DKIM, c.document.Root().Dir())
 }

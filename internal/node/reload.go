@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+
+package node
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"posthouse/table"
+)
+
+// reload reads the cluster file anew, at SIGHUP. Everything that it names is opened before anything changes: a file with
+// one mistake leaves all services as they are. Connections keep what they began with.
+func (p *process) reload(context.Context) error {
+	next, ways, err := p.plan()
+	if err != nil {
+		return err
+	}
+	for i, s := range p.services {
+		if err := s.server.Reload(s.serverOptions(ways[i])); err != nil {
+			for _, earlier := range p.services[:i] {
+				_ = earlier.server.Reload(earlier.serverOptions(earlier.way.Load())) // what was in force is good
+			}
+			closeAll(ways)
+			return fmt.Errorf("%s: %w", s.label, err)
+		}
+	}
+	if settings := needRestart(p.current.Cluster, next.Cluster); len(settings) > 0 {
+		p.Log.Warn("changed in the cluster file, but not in force before a restart", "settings", settings)
+	}
+	for i, s := range p.services {
+		s.take(ways[i])
+	}
+	p.current = next
+	p.watch(next.watcher)
+	return nil
+}
+
+// plan reads the file and opens what it names for each running service.
+func (p *process) plan() (*snapshot, []*way, error) {
+	cluster, _, err := Load(p.current.File, string(p.current.Self.Host))
+	if err != nil {
+		return nil, nil, err
+	}
+	cluster.keepDovecot(p.current.Cluster)
+	if err := cluster.enforceable(p.Options); err != nil {
+		return nil, nil, err
+	}
+	next, err := p.newSnapshot(cluster)
+	if err != nil {
+		return nil, nil, err
+	}
+	var ways []*way
+	for _, s := range p.services {
+		if !next.has(s.name) {
+			closeAll(ways)
+			return nil, nil, fmt.Errorf("%s runs, and its section %s is gone from the file", s.label, s.name)
+		}
+		w, err := s.open(next)
+		if err != nil {
+			closeAll(ways)
+			return nil, nil, fmt.Errorf("%s: %w", s.label, err)
+		}
+		ways = append(ways, w)
+	}
+	return next, ways, nil
+}
+
+func closeAll(ways []*way) {
+	for _, w := range ways {
+		_ = w.routes.close()
+	}
+}
+
+// needRestart names the settings that differ and are read at the start alone.
+func needRestart(old, next *Cluster) []string {
+	var out []string
+	differ := func(setting string, a, b any) {
+		if !reflect.DeepEqual(a, b) {
+			out = append(out, setting)
+		}
+	}
+	differ("nodes", places(old.Nodes), places(next.Nodes))
+	differ("data_dir", old.DataDir, next.DataDir)
+	differ("admin.listen", old.Admin, next.Admin)
+	for _, service := range old.Self.Services {
+		if !isSMTP(service) || !next.has(service) {
+			continue
+		}
+		a, b := old.sectionOf(service), next.sectionOf(service)
+		differ(service+".listen", a.Listen, b.Listen)
+		differ(service+".admin.listen", a.admin, b.admin)
+		differ(service+".delivery.retry", a.delivery.Retry, b.delivery.Retry)
+		differ(service+".delivery.destination_concurrency_limit", a.delivery.DestinationConcurrencyLimit, b.delivery.DestinationConcurrencyLimit)
+	}
+	return out
+}
+
+// places are the nodes without their overrides, which are places in the file; what they change shows in the sections.
+func places(nodes []Node) []Node {
+	out := make([]Node, len(nodes))
+	for i, n := range nodes {
+		out[i] = Node{Host: n.Host, Site: n.Site, Services: n.Services}
+	}
+	return out
+}
+
+// watch has the files of another snapshot looked at from now on.
+func (p *process) watch(w *table.Watcher) {
+	select {
+	case <-p.watchers:
+	default:
+	}
+	p.watchers <- w
+}
+
+// follow looks at the files of the snapshot in force.
+func (p *process) follow(stop, _ context.Context) error {
+	for {
+		select {
+		case <-stop.Done():
+			return nil
+		case w := <-p.watchers:
+			p.followUntil(stop, w)
+		}
+	}
+}
+
+// followUntil runs one watcher until there is another.
+func (p *process) followUntil(stop context.Context, w *table.Watcher) {
+	ctx, cancel := context.WithCancel(stop)
+	ended := make(chan struct{})
+	go func() { defer close(ended); w.Run(ctx) }()
+	select {
+	case <-stop.Done():
+	case next := <-p.watchers:
+		defer p.watch(next)
+	}
+	cancel()
+	<-ended
+}
