@@ -206,7 +206,11 @@ func TestPatterns(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := New(Options{Maps: tab, Delimiter: "+"}).Snapshot()
-	check(t, s, map[string]string{"a+b@x.test": "a+b@y.test", "a@z.test": "a@z.test"})
+	check(t, s, map[string]string{
+		"a+b@x.test": "a+b@y.test", "a@z.test": "a@z.test",
+		`"a evil@c.test b"@x.test`: `"a evil@c.test b"@y.test`, `"a,evil@c.test,b"@x.test`: `"a,evil@c.test,b"@y.test`,
+		`"evil@c.test"@x.test`: `"evil@c.test"@y.test`, `"a\" evil@c.test \"b"@x.test`: `"a\" evil@c.test \"b"@y.test`,
+	})
 }
 
 func TestFaults(t *testing.T) {
