@@ -15,7 +15,7 @@ func (s *Snapshot) Expand(to mail.Path) (Result, error) {
 	if to.Domain() == "" && s.o.Postmaster != "" {
 		to = to.WithDomain(s.o.Postmaster)
 	}
-	if s.maps == nil {
+	if _, found := s.match(to); !found { // as most do that are only relayed: no need to keep account
 		return only(ending(s, to, nil)), nil
 	}
 	x := expansion{s: s, done: make(map[string]bool), itself: make(map[string]bool)}
