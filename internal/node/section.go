@@ -33,4 +33,6 @@ func (c *Config) sectionOf(service string) section {
 }
 
 // isSMTP reports a service that takes mail, and has a queue.
-func isSMTP(service string) bool { return service == SMTPIn || service == SMTPOut || service == Maildrop }
+func isSMTP(service string) bool {
+	return service == SMTPIn || service == SMTPOut || service == Maildrop
+}
