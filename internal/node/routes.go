@@ -41,6 +41,7 @@ func (s *service) newRoutes(n *snapshot, own func(domain string) (mail.Carrier, 
 	r.relay, err = relay.New(relay.Options{
 		Resolver: n.names, Roots: roots, TLSLevel: section.delivery.TLSSecurityLevel, Hello: section.Hostname,
 		SourceAddresses: section.delivery.SourceAddresses, Self: n.selfOf(s.name).is, Log: s.log,
+		Idle: relay.Idle{PerHost: section.delivery.DestinationConcurrencyLimit}, // as many as are in use at once
 	})
 	return r, err
 }
