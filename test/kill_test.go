@@ -24,6 +24,37 @@ func TestNothingLostWhenKilled(t *testing.T) {
 	t.Parallel()
 	sink := maillab.NewSink(t, maillab.SinkOptions{KeepNoBody: true})
 	r := newRelay(t, room(t), sink.Addr(), "")
+	answered := underFire(t, r)
+	waitAllTaken(t, sink, answered)
+	taken := 0
+	for _, id := range answered {
+		taken += sink.Taken("<" + id + ">")
+	}
+	t.Logf("%d kills, %d messages answered 250, %d came at the sink, %d of them again", rounds, len(answered), taken, taken-len(answered))
+}
+
+// The same with the next hop down: all of it waits through all kills, and goes out when the next hop is back.
+func TestNothingLostWhenKilledWithNextHopDown(t *testing.T) {
+	t.Parallel()
+	sink := maillab.NewSink(t, maillab.SinkOptions{KeepNoBody: true, Script: notNow()})
+	r := newRelay(t, room(t), sink.Addr(), "")
+	answered := underFire(t, r)
+	sink.Behave(nil)
+	if got := r.command(t, "queue", "retry", "--all"); got.code != 0 {
+		t.Fatalf("queue retry: %s", got.err)
+	}
+	waitAllTaken(t, sink, answered)
+	t.Logf("%d kills, %d messages answered 250 and waiting", rounds, len(answered))
+}
+
+// notNow is a next hop that is there and takes nothing.
+func notNow() maillab.Script {
+	return maillab.On("BANNER", maillab.Action{Reply: "421 4.3.2 Not now", Close: true})
+}
+
+// underFire puts load on a relay and kills it all the while; it runs in the end. Returned is what was answered 250.
+func underFire(t *testing.T, r *relay) (answered []string) {
+	t.Helper()
 	r.start(t)
 	load := newLoad(r.address)
 	for worker := range 4 {
@@ -39,16 +70,11 @@ func TestNothingLostWhenKilled(t *testing.T) {
 		}
 		r.start(t)
 	}
-	answered := load.stop()
-	waitAllTaken(t, sink, answered)
+	answered = load.stop()
 	if len(answered) < rounds {
 		t.Errorf("only %d messages were answered 250: the test shows little", len(answered))
 	}
-	taken := 0
-	for _, id := range answered {
-		taken += sink.Taken("<" + id + ">")
-	}
-	t.Logf("%d kills, %d messages answered 250, %d came at the sink, %d of them again", rounds, len(answered), taken, taken-len(answered))
+	return answered
 }
 
 // pause lets the load go on for a while: the moment of the kill is random on purpose.
@@ -232,5 +258,24 @@ func TestBounceToAlias(t *testing.T) {
 	}
 	if m := sink.Wait(t, 1)[0]; m.From[:7] != "FROM:<>" || m.To[0] != "TO:<operator@sink.test>" {
 		t.Errorf("the report went from %s to %s", m.From, m.To)
+	}
+}
+
+// The same holds when an operator bounces mail of a service that does not run.
+func TestStoppedBounceToAlias(t *testing.T) {
+	t.Parallel()
+	r := newRelay(t, room(t), maillab.Local(maillab.FreePort(t)), "")
+	r.start(t)
+	if err := deliver(r.address, "postmaster@relay.test", "b@sink.test", letter("stopped@relay.test", "postmaster@relay.test", "b@sink.test", "x")); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.command(t, "queue", "bounce", "--all"); got.code != 0 {
+		t.Fatalf("bounce: %s", got.err)
+	}
+	if all := r.list(t); len(all) != 1 || all[0].To != "operator@sink.test" {
+		t.Errorf("waiting: %+v", all)
 	}
 }

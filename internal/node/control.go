@@ -13,6 +13,7 @@ import (
 
 	"posthouse/delivery"
 	"posthouse/internal/admin"
+	"posthouse/mail"
 	"posthouse/queue"
 	"posthouse/queue/pebbledb"
 )
@@ -38,6 +39,12 @@ func (c *Cluster) stopped(ctx context.Context, service, verb string, args any, e
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	section := c.sectionOf(service)
+	var reportTo func(mail.Recipient) []mail.Recipient
+	if verb == delivery.VerbBounce {
+		if reportTo, err = c.reportsOf(service); err != nil {
+			return err
+		}
+	}
 	q, err := queue.New(ctx, section.delivery.Queue(queue.Options{Store: store, Destination: destinationOf(service)}))
 	if err != nil {
 		return err
@@ -45,7 +52,7 @@ func (c *Cluster) stopped(ctx context.Context, service, verb string, args any, e
 	defer q.Close()
 	m := delivery.New(delivery.Options{
 		Queue: q, Upgrade: store.Upgrade, Service: Label(service), Hostname: section.Hostname, Config: *section.delivery,
-		Log: slog.New(slog.DiscardHandler),
+		Expand: reportTo, Log: slog.New(slog.DiscardHandler),
 	})
 	handler, ok := m.Control()[verb]
 	if !ok {

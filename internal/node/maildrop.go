@@ -46,7 +46,7 @@ func planMaildrop(s *service, n *snapshot) (*way, error) {
 		Facts: &facts{Mynetworks: n.networks(), Resolver: n.names},
 	}
 	rules.Relay, rules.Recipient = lists(n.Maildrop.RelayRestrictions, n.Maildrop.RecipientRestrictions)
-	return &way{rules: rules, routes: r, reportTo: m.reportTo}, nil
+	return &way{rules: rules, routes: r, reportTo: (&reports{m.aliases, nil, s.log}).to}, nil
 }
 
 // openStore makes the carrier into the mailboxes.

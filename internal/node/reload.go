@@ -117,26 +117,26 @@ func (p *process) watch(w *table.Watcher) {
 
 // follow looks at the files of the snapshot in force.
 func (p *process) follow(stop, _ context.Context) error {
-	for {
-		select {
-		case <-stop.Done():
-			return nil
-		case w := <-p.watchers:
-			p.followUntil(stop, w)
+	select {
+	case <-stop.Done():
+	case w := <-p.watchers:
+		for w != nil {
+			w = p.followUntil(stop, w)
 		}
 	}
+	return nil
 }
 
-// followUntil runs one watcher until there is another.
-func (p *process) followUntil(stop context.Context, w *table.Watcher) {
+// followUntil runs one watcher until there is another, which it returns; nil at the end.
+func (p *process) followUntil(stop context.Context, w *table.Watcher) (next *table.Watcher) {
 	ctx, cancel := context.WithCancel(stop)
 	ended := make(chan struct{})
 	go func() { defer close(ended); w.Run(ctx) }()
 	select {
 	case <-stop.Done():
-	case next := <-p.watchers:
-		defer p.watch(next)
+	case next = <-p.watchers:
 	}
 	cancel()
 	<-ended
+	return next
 }

@@ -37,7 +37,7 @@ func planSMTPIn(s *service, n *snapshot) (*way, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &way{rules: rules, routes: r, reportTo: m.reportTo}, nil
+	return &way{rules: rules, routes: r, reportTo: (&reports{m.aliases, m.srs, s.log}).to}, nil
 }
 
 // lists parses the two restriction lists; config check has complained of what is wrong in them.
