@@ -51,7 +51,7 @@ func fill(t *testing.T, r *relay, size int) (answered []string, refusal error) {
 // taken again when the queue has drained.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	down := maillab.NewSink(t, maillab.SinkOptions{KeepNoBody: true, Script: maillab.On("BANNER", maillab.Action{Reply: "421 4.3.2 Not now", Close: true})})
+	down := maillab.NewSink(t, maillab.SinkOptions{KeepNoBody: true, Script: notNow()})
 	r := newRelay(t, tmpfs(t, "260m"), down.Addr(), "")
 	r.start(t)
 	answered, refusal := fill(t, r, 1<<20)
@@ -70,11 +70,29 @@ func TestDiskFull(t *testing.T) {
 	waitAllTaken(t, down, []string{"after@disk.test"})
 }
 
+// A disk that fills up under load and kills: nothing of what was answered 250 is lost, and a full queue starts again.
+func TestNothingLostWhenKilledOnFullDisk(t *testing.T) {
+	t.Parallel()
+	sink := maillab.NewSink(t, maillab.SinkOptions{KeepNoBody: true, Script: notNow()})
+	r := newRelay(t, tmpfs(t, "190m"), sink.Addr(), "")
+	answered := underFire(t, r)
+	var reply *textproto.Error
+	if err := deliver(r.address, "a@disk.test", "b@sink.test", letter("more@disk.test", "a@disk.test", "b@sink.test", "x")); !errors.As(err, &reply) || reply.Code != 452 {
+		t.Errorf("the disk is not full: %v", err)
+	}
+	sink.Behave(nil)
+	if got := r.command(t, "queue", "retry", "--all"); got.code != 0 {
+		t.Fatalf("queue retry: %s", got.err)
+	}
+	waitAllTaken(t, sink, answered)
+	t.Logf("%d kills, %d messages answered 250 until the disk was full", rounds, len(answered))
+}
+
 // Another program takes the last byte of the disk while messages are on their way in, past the check at MAIL: no 250 is said
 // that does not hold.
 func TestDiskFilledByOthers(t *testing.T) {
 	t.Parallel()
-	down := maillab.NewSink(t, maillab.SinkOptions{KeepNoBody: true, Script: maillab.On("BANNER", maillab.Action{Reply: "421 4.3.2 Not now", Close: true})})
+	down := maillab.NewSink(t, maillab.SinkOptions{KeepNoBody: true, Script: notNow()})
 	dir := tmpfs(t, "1200m") // each open transfer keeps message_size_limit free
 	r := newRelay(t, dir, down.Addr(), "")
 	r.start(t)
