@@ -192,8 +192,5 @@ func (q *Queue) Abandon(c *Claim) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.finish(c)
-	q.release(c.Rows)
-	q.show(c.Rows)
-	q.place(c.d)
+	q.conclude(c, c.Rows, nil, false, nil)
 }

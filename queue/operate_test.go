@@ -179,3 +179,20 @@ func TestReturnedClaimsNeedNoPlace(t *testing.T) {
 		b.done(b.claim())
 	})
 }
+
+// An attempt that was cut off leaves its rows to whoever wants them returned.
+func TestReturnAfterAbandon(t *testing.T) {
+	bubble(t, queue.Options{}, func(t *testing.T, b *bench) {
+		b.send("x@a.test")
+		c := b.claim()
+		if _, later, err := b.Take(t.Context(), queue.Filter{All: true}, 1000); err != nil || later != 1 {
+			t.Fatalf("%d later, %v", later, err)
+		}
+		b.Abandon(c)
+		if c = b.claim(); !c.Return {
+			t.Errorf("%+v is not to be returned", c)
+		}
+		b.done(c)
+		b.idle(time.Hour)
+	})
+}
