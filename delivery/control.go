@@ -114,8 +114,8 @@ func (m *Manager) list(ctx context.Context, f queue.Filter, say replier) error {
 	return nil
 }
 
+// show says nothing of what is not there: it may be in the queue of another service.
 func (m *Manager) show(ctx context.Context, f queue.Filter, say replier) error {
-	found := false
 	for x, err := range m.messages(ctx, f) {
 		if err != nil {
 			return err
@@ -131,15 +131,9 @@ func (m *Manager) show(ctx context.Context, f queue.Filter, say replier) error {
 		if err := say(d); err != nil {
 			return err
 		}
-		found = true
-	}
-	if !found {
-		return errNoMatch
 	}
 	return nil
 }
-
-var errNoMatch = errors.New("no such message in the queue")
 
 // errNoUpgrade is for stores whose format has no second version.
 var errNoUpgrade = errors.New("this store has nothing to upgrade")
