@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 
 	"posthouse/internal/admin"
@@ -101,16 +102,11 @@ func (c *Cluster) enforceable(o Options) error {
 
 // concerns reports that a path of the file is about one of these services, or about none in particular.
 func (c *Cluster) concerns(services []string, path string) bool {
+	if _, below, ok := strings.Cut(path, ".override."); ok {
+		path = below // of this node: Load reads no other's
+	}
 	section, _, _ := strings.Cut(path, ".")
-	if !known(section) {
-		return true
-	}
-	for _, s := range services {
-		if s == section {
-			return true
-		}
-	}
-	return false
+	return !known(section) || slices.Contains(services, section)
 }
 
 // add adds the parts of one service.

@@ -312,6 +312,24 @@ func TestAdminOfOneService(t *testing.T) {
 	}
 }
 
+// What an override asks for is about its service too.
+func TestUnenforcedOverride(t *testing.T) {
+	t.Parallel()
+	dir := smallCluster(t)
+	write(t, dir, "posthouse.yaml", strings.Replace(small, "maildrop]}]", "maildrop], override: {smtp_in: {milters: [{address: \"inet:filter.test:11332\"}]}}}]", 1))
+	c, _, err := Load(filepath.Join(dir, "posthouse.yaml"), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	if err := c.enforceable(Options{Services: []string{SMTPIn}, Log: quiet}); !errors.Is(err, ErrUnenforced) {
+		t.Errorf("smtp_in: %v", err)
+	}
+	if err := c.enforceable(Options{Services: []string{SMTPOut}, Log: quiet}); err != nil {
+		t.Errorf("smtp_out: %v", err)
+	}
+}
+
 // What the file asks for and does not get is said at every start; a start without a protection needs a word.
 func TestUnenforced(t *testing.T) {
 	t.Parallel()
