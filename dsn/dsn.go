@@ -15,9 +15,11 @@ package dsn
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"posthouse/mail"
+	"posthouse/reply"
 )
 
 // Kind is what a report is about. One report is of one kind.
@@ -101,13 +103,19 @@ func (r *report) envelope(msg *mail.Message) *mail.Envelope {
 	}
 }
 
+// failedFor reports a recipient who was given up for what the next hop cannot take. The way back may be by the same hop, and a
+// report that needs what the message needed would end there, unseen.
+func failedFor(recipients []Recipient, why reply.Reply) bool {
+	return slices.ContainsFunc(recipients, func(r Recipient) bool { return r.Result.Reply.Enhanced == why.Enhanced })
+}
+
 // needsUTF8 reports addresses or a header in UTF-8 that the sender has shown to be able to read. If he did not use SMTPUTF8,
 // the report is all ASCII.
 func needsUTF8(in Input) bool {
 	if in.Envelope.From.NeedsUTF8() {
 		return true
 	}
-	if !in.Envelope.UTF8 {
+	if !in.Envelope.UTF8 || failedFor(in.Recipients, reply.NoSMTPUTF8) {
 		return false
 	}
 	for _, r := range in.Recipients {

@@ -7,6 +7,7 @@ import (
 	"io"
 
 	"posthouse/mail"
+	"posthouse/reply"
 )
 
 // maxReturn is the largest original that comes back, whole or as its header. A report should not be a burden.
@@ -24,7 +25,7 @@ func (r *report) originalPart() part {
 
 // wantsWhole is RET (RFC 3461 4.3), which is about failures alone. Under REQUIRETLS only the header may come back (RFC 8689 5).
 func (r *report) wantsWhole() bool {
-	return r.Kind == Failure && r.Envelope.Ret != "HDRS" && !r.Envelope.RequireTLS && r.Message.Size() <= maxReturn
+	return r.Kind == Failure && !failedFor(r.Recipients, reply.No8BitMIME) && r.Envelope.Ret != "HDRS" && !r.Envelope.RequireTLS && r.Message.Size() <= maxReturn
 }
 
 // readAll trusts no Size: a body that is longer than it says does not come back.

@@ -279,3 +279,17 @@ func TestStoppedBounceToAlias(t *testing.T) {
 		t.Errorf("waiting: %+v", all)
 	}
 }
+
+// Mail that fails because the next hop takes no 8-bit text comes back by the same hop: the report is without it.
+func TestBounceWhereNothingIs8Bit(t *testing.T) {
+	t.Parallel()
+	sink := maillab.NewSink(t, maillab.SinkOptions{Extensions: []string{"PIPELINING", "DSN"}})
+	r := newRelay(t, room(t), sink.Addr(), "")
+	r.start(t)
+	if err := deliver(r.address, "a@sender.test", "b@sink.test", letter("eight@sender.test", "a@sender.test", "b@sink.test", "gr\xc3\xbc\xc3\x9fe")); err != nil {
+		t.Fatal(err)
+	}
+	if m := sink.Wait(t, 1)[0]; m.From[:7] != "FROM:<>" || !contains(m.Data, "5.6.3") {
+		t.Errorf("%s got %s", m.From, m.Data)
+	}
+}
