@@ -90,8 +90,11 @@ func (ch *change) setInline(id mail.ID, header string, b mail.Body) error {
 		return err
 	}
 	defer r.Close()
-	text := make([]byte, b.Size())
-	if _, err := io.ReadFull(r, text); err != nil {
+	text, err := io.ReadAll(io.LimitReader(r, b.Size()+1))
+	if err == nil {
+		err = wholeBody(int64(len(text)), b)
+	}
+	if err != nil {
 		return err
 	}
 	ch.set(id, header, "", int64(len(text)), text)
@@ -111,9 +114,9 @@ func (ch *change) copyToFile(id mail.ID, m *mail.Message) error {
 	}
 	d := made.(*draft)
 	defer d.Discard()
-	n, err := io.Copy(d, io.LimitReader(r, m.Body.Size()))
-	if err == nil && n != m.Body.Size() {
-		err = io.ErrUnexpectedEOF
+	n, err := io.Copy(d, io.LimitReader(r, m.Body.Size()+1))
+	if err == nil {
+		err = wholeBody(n, m.Body)
 	}
 	if err != nil {
 		return err
@@ -122,4 +125,12 @@ func (ch *change) copyToFile(id mail.ID, m *mail.Message) error {
 		return err
 	}
 	return ch.setDraft(id, m.Header.String(), d)
+}
+
+// wholeBody holds a body to its word: one that is shorter or longer than it says would be kept in part.
+func wholeBody(got int64, b mail.Body) error {
+	if got != b.Size() {
+		return fmt.Errorf("body says %d octets and has %d or more", b.Size(), got)
+	}
+	return nil
 }

@@ -23,6 +23,7 @@ func (s *Store) Apply(ctx context.Context, c queue.Change) error {
 		return err
 	}
 	ch := change{s: s, batch: s.db.NewBatch()}
+	defer ch.unlock() // also of a panic, or nobody could settle any more
 	err := ch.build(&c)
 	if err == nil {
 		ch.remember(c.Add)

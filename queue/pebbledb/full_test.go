@@ -7,6 +7,8 @@ import (
 	"syscall"
 	"testing"
 
+	"posthouse/mail"
+	"posthouse/queue"
 	"posthouse/reply"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -44,6 +46,36 @@ func TestBodyOnFullDisk(t *testing.T) {
 		}
 		full.Store(false)
 		d.Discard()
+	}
+	if err := s.Err(); err != nil {
+		t.Error(err)
+	}
+}
+
+// liar is a body that has more or less than it says.
+type liar struct {
+	mail.Bytes
+	says int64
+}
+
+func (l liar) Size() int64 { return l.says }
+
+// A body that is not as long as it says is refused whole, small or large.
+func TestBodyThatLies(t *testing.T) {
+	t.Parallel()
+	s, err := Open("/q", Options{FS: vfs.NewMem(), Threshold: 1000, Ballast: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, size := range []int{500, 5000} {
+		for _, off := range []int64{-1, 1} {
+			e := entry(t, s, size, 1)
+			e.Message.Body = liar{make(mail.Bytes, size), int64(size) + off}
+			if err := s.Apply(t.Context(), queue.Change{Add: []queue.Entry{e}}); err == nil {
+				t.Errorf("%d octets that say they are %d were taken", size, int64(size)+off)
+			}
+		}
 	}
 	if err := s.Err(); err != nil {
 		t.Error(err)
