@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"posthouse/config"
 	"posthouse/mail"
 )
 
@@ -202,5 +203,23 @@ func TestSuspendedClaimsDoNotComeBackAtOnce(t *testing.T) {
 		}
 		row = v.row
 		row.Due = l.Config.Retry.judgedAt(env.Arrived, row.Delayed)
+	}
+}
+
+// A reload holds for what is judged after it: dead hosts, and the age of mail.
+func TestReload(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, always(down))
+	cfg := l.Config
+	cfg.Retry.Minimum, cfg.Retry.Maximum, cfg.Retry.Lifetime = config.Duration(time.Minute), config.Duration(time.Minute), config.Duration(time.Hour)
+	began := time.Now()
+	l.Reload(cfg)
+	if until := l.hops.failed("dead.test", began, down); until.Sub(began) > 2*time.Minute {
+		t.Errorf("left alone for %v", until.Sub(began))
+	}
+	env := l.send("", "b@dead.test")
+	env.Arrived = began.Add(-2 * time.Hour)
+	if v := l.judgeUntried(env, l.store.left()[0]); v.fate != expired {
+		t.Errorf("%v beyond the new lifetime", v.fate)
 	}
 }

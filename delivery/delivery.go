@@ -23,6 +23,7 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -57,6 +58,7 @@ type Manager struct {
 	Options
 	hops    *hops
 	metrics *metrics
+	tuned   atomic.Pointer[Config] // nil: Options.Config
 }
 
 // New makes a Manager; Run starts it.
@@ -71,6 +73,21 @@ func New(o Options) *Manager {
 		o.Config.Retry = DefaultRetry()
 	}
 	return &Manager{Options: o, hops: newHops(o.Config.Retry, o.Now), metrics: newMetrics(o.Registry, o.Service, o.Queue)}
+}
+
+// config is what holds now.
+func (m *Manager) config() *Config {
+	if c := m.tuned.Load(); c != nil {
+		return c
+	}
+	return &m.Config
+}
+
+// Reload puts another Config in force, for the queue too: times that are set already stay, the next ones follow it.
+func (m *Manager) Reload(c Config) {
+	m.tuned.Store(&c)
+	m.hops.tune(c.Retry)
+	m.Queue.Tune(c.Queue(queue.Options{}))
 }
 
 // Answer is a Carrier that gives every recipient the same result, for routes that lead nowhere.

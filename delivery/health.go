@@ -20,16 +20,23 @@ type hop struct {
 // hops is the destinations that are dead, in memory alone: after a restart they are asked again. It has one entry a
 // destination with mail, never one a message.
 type hops struct {
-	retry Retry
-	now   func() time.Time
+	now func() time.Time
 
 	mu     sync.Mutex
+	retry  Retry
 	dead   map[string]hop
 	pruned time.Time
 }
 
 func newHops(r Retry, now func() time.Time) *hops {
 	return &hops{retry: r, now: now, dead: map[string]hop{}}
+}
+
+// tune puts other times in force for what is found dead from now on.
+func (h *hops) tune(r Retry) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.retry = r
 }
 
 // failed notes an attempt, begun then, that found the destination dead, and returns until when to leave it alone. All
@@ -87,7 +94,13 @@ func (h *hops) deadUntil(destination string) time.Time {
 // triedLately reports that the last attempt, by the wall clock, is no older than it must be.
 func (h *hops) triedLately(destination string) bool {
 	d, dead := h.get(destination)
-	return dead && h.now().Sub(d.found) <= time.Duration(h.retry.Maximum)+jumpTolerance
+	return dead && h.now().Sub(d.found) <= h.maximum()+jumpTolerance
+}
+
+func (h *hops) maximum() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return time.Duration(h.retry.Maximum)
 }
 
 // jumpTolerance is what a clock may be set by, or a claim may wait, without being taken for a jump.

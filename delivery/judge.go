@@ -68,7 +68,7 @@ func (m *Manager) judge(env *mail.Envelope, row queue.Row, r mail.Result, cutOff
 
 // age judges a row that is not delivered now: it may be too old, or its warning due.
 func (m *Manager) age(env *mail.Envelope, v *verdict) {
-	now, retry := m.Now(), m.Config.Retry
+	now, retry := m.Now(), m.config().Retry
 	v.fate = deferred
 	v.row.Last = v.result
 	v.row.Due = retry.next(env.Arrived, now, m.Random())
@@ -103,7 +103,7 @@ func (m *Manager) judgeUntried(env *mail.Envelope, row queue.Row) verdict {
 		v.fate = deferred
 	}
 	if v.row.Due.Equal(row.Due) {
-		v.row.Due = m.Config.Retry.next(env.Arrived, m.Now(), m.Random())
+		v.row.Due = m.config().Retry.next(env.Arrived, m.Now(), m.Random())
 	}
 	return v
 }

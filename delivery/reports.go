@@ -78,7 +78,7 @@ func (m *Manager) suppressed(kind dsn.Kind, env *mail.Envelope, about []dsn.Reci
 	switch {
 	case env.From.IsNull():
 		why = whyNull
-	case env.Unauthenticated && !m.Config.BounceUnauthenticated:
+	case env.Unauthenticated && !m.config().BounceUnauthenticated:
 		why = whyUnauthenticated
 	default:
 		return false
@@ -102,7 +102,7 @@ func (m *Manager) report(kind dsn.Kind, env *mail.Envelope, msg *mail.Message, a
 	}()
 	e, body, err := dsn.Report(dsn.Input{
 		Kind: kind, Envelope: env, Message: msg, Recipients: about, Hostname: m.Hostname, Now: m.Now(),
-		RetryUntil: env.Arrived.Add(time.Duration(m.Config.Retry.Lifetime)),
+		RetryUntil: env.Arrived.Add(time.Duration(m.config().Retry.Lifetime)),
 	})
 	if err != nil {
 		return report{}, err

@@ -56,7 +56,7 @@ func (m *Manager) keep(env *mail.Envelope, verdicts []verdict) []verdict {
 		v.warn = false
 		if v.fate == failed || v.fate == expired {
 			v.fate = deferred
-			v.row.Due = m.Config.Retry.next(env.Arrived, m.Now(), m.Random())
+			v.row.Due = m.config().Retry.next(env.Arrived, m.Now(), m.Random())
 		}
 	}
 	return kept
@@ -69,7 +69,7 @@ func (m *Manager) unreadable(ctx context.Context, c *queue.Claim, cause error) e
 	for i := range s.Put {
 		row := &s.Put[i]
 		row.Attempts++
-		row.Due = m.Now().Add(time.Duration(m.Config.Retry.Maximum))
+		row.Due = m.Now().Add(time.Duration(m.config().Retry.Maximum))
 		row.Last = mail.Result{Status: mail.Deferred, Reply: reply.LocalError.Because(cause)}
 	}
 	if err := m.Queue.Settle(context.WithoutCancel(ctx), c, s); err != nil {

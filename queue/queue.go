@@ -71,6 +71,11 @@ type Options struct {
 	Now     func() time.Time // [time.Now]
 }
 
+const (
+	defaultConcurrency = 20
+	defaultMaxBackoff  = 67 * time.Minute
+)
+
 func (o *Options) setDefaults() error {
 	if o.Store == nil || o.Destination == nil {
 		return errors.New("queue: Store and Destination are required")
@@ -81,11 +86,11 @@ func (o *Options) setDefaults() error {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	setDefault(&o.Concurrency, 20)
+	setDefault(&o.Concurrency, defaultConcurrency)
 	setDefault(&o.Total, 100)
 	setDefault(&o.Window, 100)
 	setDefault(&o.PerClaim, 100)
-	setDefault(&o.MaxBackoff, 67*time.Minute)
+	setDefault(&o.MaxBackoff, defaultMaxBackoff)
 	return nil
 }
 
@@ -114,6 +119,16 @@ func New(ctx context.Context, o Options) (*Queue, error) {
 		q.noteDue(d.Name, d.Due)
 	}
 	return q, nil
+}
+
+// Tune puts another Concurrency, MaxBackoff and Overdue in force; the rest of o is not looked at.
+func (q *Queue) Tune(o Options) {
+	setDefault(&o.Concurrency, defaultConcurrency)
+	setDefault(&o.MaxBackoff, defaultMaxBackoff)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.o.Concurrency, q.o.MaxBackoff, q.o.Overdue = o.Concurrency, o.MaxBackoff, o.Overdue
+	q.changed.Broadcast()
 }
 
 // Close ends all waiting calls of Claim and stops the timer. The store is its owner's to close, after it.

@@ -292,6 +292,21 @@ func TestConcurrencyIsCountedPerNextHop(t *testing.T) {
 	})
 }
 
+func TestTune(t *testing.T) {
+	bubble(t, queue.Options{Concurrency: 1}, func(t *testing.T, b *bench) {
+		for range 3 {
+			b.send("x@a.test")
+		}
+		c := b.claim()
+		b.idle(time.Second)
+		b.Tune(queue.Options{Concurrency: 2})
+		b.done(c)
+		b.claim()
+		b.claim()
+		b.idle(time.Second)
+	})
+}
+
 func TestTotalBoundsAllClaims(t *testing.T) {
 	bubble(t, queue.Options{Total: 2}, func(t *testing.T, b *bench) {
 		b.send("x@a.test")

@@ -31,6 +31,7 @@ func (p *process) reload(context.Context) error {
 	}
 	for i, s := range p.services {
 		s.take(ways[i])
+		s.manager.Reload(*ways[i].delivery)
 	}
 	p.current = next
 	p.watch(next.watcher)
@@ -91,8 +92,6 @@ func needRestart(old, next *Cluster) []string {
 		a, b := old.sectionOf(service), next.sectionOf(service)
 		differ(service+".listen", a.Listen, b.Listen)
 		differ(service+".admin.listen", a.admin, b.admin)
-		differ(service+".delivery.retry", a.delivery.Retry, b.delivery.Retry)
-		differ(service+".delivery.destination_concurrency_limit", a.delivery.DestinationConcurrencyLimit, b.delivery.DestinationConcurrencyLimit)
 	}
 	return out
 }
