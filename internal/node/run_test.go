@@ -272,7 +272,7 @@ func TestMetricsOfAllServices(t *testing.T) {
 	c.ask("EHLO client.test")
 	text := get(t, "http://"+r.listeners["admin"]+"/metrics")
 	for _, service := range []string{"smtp_in", "smtp_out", "maildrop"} {
-		for _, metric := range []string{"connections_total", "certificate_not_after_seconds", "queue_claims", "queue_destinations"} {
+		for _, metric := range []string{"connections_total", "certificate_not_after_seconds", "queue_claims", "queue_destinations", "queue_recipients{state=\"held\"}"} {
 			if !strings.Contains(text, "posthouse_"+service+"_"+metric) {
 				t.Errorf("no posthouse_%s_%s", service, metric)
 			}

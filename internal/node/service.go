@@ -36,6 +36,7 @@ type service struct {
 	way     atomic.Pointer[way]
 	store   *pebbledb.Store
 	queue   *queue.Queue
+	depth   *depth
 	manager *delivery.Manager
 	server  *smtpd.Server
 	sockets []net.Listener
@@ -103,8 +104,8 @@ func (s *service) openQueue(ctx context.Context) error {
 		store.Close()
 		return err
 	}
-	s.store, s.queue = store, q
-	return nil
+	s.store, s.queue, s.depth = store, q, newDepth(s.name, store)
+	return s.registry.Register(s.depth)
 }
 
 // hop is the queue's question at each claim: what counts as one next hop for concurrency.
@@ -121,6 +122,7 @@ func (s *service) watchStore(stop, _ context.Context) error {
 }
 
 func (s *service) closeQueue() error {
+	s.depth.close()
 	s.queue.Close()
 	return s.store.Close()
 }
