@@ -19,6 +19,7 @@ import (
 type Carrier struct {
 	mu      sync.Mutex
 	mails   []Mail
+	last    Mail
 	outcome func(n int) mail.Outcome
 }
 
@@ -56,7 +57,8 @@ func (c *Carrier) Carry(_ context.Context, env *mail.Envelope, msg *mail.Message
 	}
 	kept := *env
 	kept.Recipients = slices.Clone(env.Recipients)
-	c.mails = append(c.mails, Mail{kept, string(text)})
+	c.last = Mail{kept, string(text)}
+	c.mails = append(c.mails, c.last)
 	return mail.All(len(env.Recipients), mail.Result{Status: mail.Relayed})
 }
 
@@ -70,6 +72,13 @@ func (c *Carrier) Next() (Mail, bool) {
 	m := c.mails[0]
 	c.mails = c.mails[1:]
 	return m, true
+}
+
+// Last is the mail that came last, asked for or not.
+func (c *Carrier) Last() Mail {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last
 }
 
 // Lines are the envelope in words, a line for each recipient: what its next hop would see, and what it remembers.

@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,7 @@ import (
 //	# a remark
 //	C: MAIL FROM:<a@b.test>    is sent, with CRLF
 //	C| MAIL FROM:<a@b.test>    is sent, with what follows, in one write
+//	B: one\ntwo\r\n.\r\n        is sent as it is, with Go's escapes
 //	S: 250 2.1.0               the last line of the next reply begins so
 //	S~ STARTTLS                it stands in the reply that came last
 //	TLS                        the conversation goes on in TLS
@@ -105,6 +107,8 @@ func (p *player) play(line string) error {
 		return nil
 	case "C:", "C|":
 		return p.send(command, rest)
+	case "B:":
+		return p.sendRaw(rest)
 	case "S:":
 		return p.expect(rest)
 	case "S~":
@@ -134,6 +138,15 @@ func (p *player) send(command, line string) error {
 	}
 	_, err := io.WriteString(p.conn, p.pending)
 	p.pending = ""
+	return err
+}
+
+func (p *player) sendRaw(escaped string) error {
+	raw, err := strconv.Unquote(`"` + escaped + `"`)
+	if err != nil {
+		return fmt.Errorf("%s: %w", escaped, err)
+	}
+	_, err = io.WriteString(p.conn, raw)
 	return err
 }
 
