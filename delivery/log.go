@@ -35,8 +35,11 @@ func (v verdict) level() slog.Level {
 	return slog.LevelInfo
 }
 
+// mostAttributes is room for all that a line may have, so that it is allocated once.
+const mostAttributes = 14
+
 func (m *Manager) attributes(env *mail.Envelope, v verdict) []slog.Attr {
-	attrs := []slog.Attr{slog.String("id", string(env.ID))}
+	attrs := append(make([]slog.Attr, 0, mostAttributes), slog.String("id", string(env.ID)))
 	if a := env.Client.Addr; a.IsValid() {
 		attrs = append(attrs, slog.String("client", a.Addr().String()))
 	}

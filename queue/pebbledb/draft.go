@@ -120,7 +120,7 @@ func (d *draft) Open() (io.ReadCloser, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.file == nil {
-		return textBody(d.buf).Open()
+		return mail.Bytes(d.buf).Open()
 	}
 	if len(d.buf) > 0 && d.err == nil {
 		d.spill()

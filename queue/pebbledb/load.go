@@ -39,7 +39,7 @@ func (s *Store) Load(ctx context.Context, id mail.ID) (*mail.Envelope, *mail.Mes
 
 func (s *Store) body(m *stored) mail.Body {
 	if m.file == "" {
-		return textBody(m.body)
+		return m.body
 	}
 	return fileBody{s.o.FS, s.bodyPath(m.file), m.size}
 }

@@ -3,11 +3,11 @@
 package pebbledb
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"math"
-	"strings"
 
 	"posthouse/mail"
 
@@ -38,26 +38,24 @@ func messageHead(b []byte, header int, file string, size int64) []byte {
 // stored is a message record taken apart. The header is not parsed yet.
 type stored struct {
 	header string
-	body   string // if file is ""
+	body   mail.Bytes // if file is ""
 	file   string
 	size   int64
 }
 
 func parseMessage(id mail.ID, value []byte) (stored, error) {
+	value, body := cutBody(value)
 	r := openRecord(value)
 	kind := r.octet()
 	header, size := r.uvarint(), r.uvarint()
-	if kind > bodyFile || size > math.MaxInt64 {
+	if kind > bodyFile || size > math.MaxInt64 || kind == bodyInline && size != uint64(len(body)) {
 		r.fail("kind or size of the body")
 	}
-	s := stored{size: int64(size)}
+	s := stored{size: int64(size), body: bytes.Clone(body)}
 	if kind == bodyFile {
 		s.file = r.str()
 	}
 	s.header = r.take(header)
-	if kind == bodyInline {
-		s.body = r.take(size)
-	}
 	if err := r.close(); err != nil {
 		return stored{}, fmt.Errorf("message %s: %w", id, err)
 	}
@@ -67,18 +65,19 @@ func parseMessage(id mail.ID, value []byte) (stored, error) {
 	return s, nil
 }
 
-// textBody is a body that came with its record.
-type textBody string
-
-// Open reads it from the start.
-func (t textBody) Open() (io.ReadCloser, error) { return textReader{strings.NewReader(string(t))}, nil }
-
-// Size is its octets.
-func (t textBody) Size() int64 { return int64(len(t)) }
-
-type textReader struct{ *strings.Reader }
-
-func (textReader) Close() error { return nil }
+// cutBody takes an inline body off the end of its record, so that it is copied once, as the octets that it is sent as.
+func cutBody(value []byte) (rest, body []byte) {
+	if len(value) < 2 || value[1] != bodyInline {
+		return value, nil
+	}
+	_, header := binary.Uvarint(value[2:])
+	size, n := binary.Uvarint(value[2+max(header, 0):])
+	if n <= 0 || size > uint64(len(value)) {
+		return value, nil // the parser says what is wrong
+	}
+	head := len(value) - int(size)
+	return value[:head], value[head:]
+}
 
 // fileBody is a body that is a file of its own.
 type fileBody struct {

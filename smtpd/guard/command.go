@@ -36,7 +36,14 @@ func verbOf(word []byte) verb {
 	if len(word) > len("STARTTLS") {
 		return verbUnknown
 	}
-	switch string(bytes.ToUpper(word)) {
+	var upper [len("STARTTLS")]byte
+	for i, ch := range word {
+		if 'a' <= ch && ch <= 'z' {
+			ch -= 'a' - 'A'
+		}
+		upper[i] = ch
+	}
+	switch string(upper[:len(word)]) {
 	case "HELO":
 		return verbHelo
 	case "EHLO":

@@ -25,7 +25,7 @@ type Conn struct {
 	waiting  bool // in a read that Stop may interrupt
 
 	in   input
-	out  []byte    // replies not yet sent; nil while idle
+	out  *page     // replies not yet sent; nil while idle
 	sent time.Time // the write deadline
 	next []byte    // what go-smtp has still to read of the line it was given
 	line []byte    // where next is built

@@ -12,18 +12,27 @@ import (
 )
 
 // pages are lent for replies on their way out.
-var pages = sync.Pool{New: func() any { b := make([]byte, 0, 1024); return &b }}
+var pages = sync.Pool{New: func() any { return &page{make([]byte, 0, 1024)} }}
+
+type page struct{ data []byte }
+
+// free gives the page back, unless a long reply has made it large.
+func (p *page) free() {
+	if cap(p.data) <= 16<<10 {
+		p.data = p.data[:0]
+		pages.Put(p)
+	}
+}
 
 // say puts a reply behind the others. They leave together, before the next read that has to wait (RFC 2920 3.2).
 func (c *Conn) say(r reply.Reply) {
 	if c.mute {
 		return
 	}
-	lines := strings.Split(r.Text, "\n")
-	for i, text := range lines {
-		sep := byte('-')
-		if i == len(lines)-1 {
-			sep = ' '
+	for text, rest, more := "", r.Text, true; more; {
+		sep := byte(' ')
+		if text, rest, more = strings.Cut(rest, "\n"); more {
+			sep = '-'
 		}
 		c.sayLine(r.Code, sep, r.Enhanced, text)
 	}
@@ -31,7 +40,10 @@ func (c *Conn) say(r reply.Reply) {
 
 // sayLine is one line of a reply. A remote's words may be in it: what is not printable ASCII becomes a question mark.
 func (c *Conn) sayLine(code int, sep byte, enhanced, text string) {
-	b := strconv.AppendInt(c.page(), int64(code), 10)
+	if c.out == nil {
+		c.out = pages.Get().(*page)
+	}
+	b := strconv.AppendInt(c.out.data, int64(code), 10)
 	b = append(b, sep)
 	if enhanced != "" {
 		b = append(append(b, enhanced...), ' ')
@@ -43,41 +55,27 @@ func (c *Conn) sayLine(code int, sep byte, enhanced, text string) {
 			b = append(b, '?')
 		}
 	}
-	c.out = append(b, '\r', '\n')
-}
-
-func (c *Conn) page() []byte {
-	if c.out == nil {
-		c.out = *pages.Get().(*[]byte)
-	}
-	return c.out
+	c.out.data = append(b, '\r', '\n')
 }
 
 // flush sends what has been said. A client that does not read is lost: a failed write ends the reading too.
 func (c *Conn) flush() error {
-	if len(c.out) == 0 {
+	if c.out == nil {
 		return nil
 	}
-	b := c.out
+	p := c.out
 	c.out = nil
-	defer releasePage(b)
+	defer p.free()
 	if deadline := time.Now().Add(c.opt.Command); deadline.Sub(c.sent) > c.opt.slack {
 		_ = c.conn.SetWriteDeadline(deadline)
 		c.sent = deadline
 	}
-	if _, err := c.conn.Write(b); err != nil {
+	if _, err := c.conn.Write(p.data); err != nil {
 		c.mute = true
 		c.end(err)
 		return err
 	}
 	return nil
-}
-
-func releasePage(b []byte) {
-	if cap(b) <= 16<<10 {
-		b = b[:0]
-		pages.Put(&b)
-	}
 }
 
 // replied takes a line of go-smtp's reply: only the last one counts, and of it the code and the text of a challenge.
