@@ -22,12 +22,14 @@ const (
 	yesHolds     = 10 * time.Minute
 	noHolds      = time.Minute
 	maxMailboxes = 10000
+	maxAsking    = 20 // questions under way: strangers choose how many there are
 )
 
 // Mailboxes asks the LMTP servers of a group who exists, and remembers the answers.
 type Mailboxes struct {
 	relay *Relay
 	group *upstream.Group
+	turns chan struct{} // one taken by each question under way
 
 	mu    sync.Mutex
 	known map[mail.Path]verdict
@@ -40,7 +42,7 @@ type verdict struct {
 
 // Mailboxes makes one. It is safe for use by many at once.
 func (r *Relay) Mailboxes(g *upstream.Group) *Mailboxes {
-	return &Mailboxes{relay: r, group: g, known: map[mail.Path]verdict{}}
+	return &Mailboxes{relay: r, group: g, turns: make(chan struct{}, maxAsking), known: map[mail.Path]verdict{}}
 }
 
 // Takes is nil if the store takes mail for an address; otherwise a reply, 5yz if it does not, 4yz if nobody answered.
@@ -50,6 +52,12 @@ func (m *Mailboxes) Takes(ctx context.Context, to mail.Path) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, askFor)
 	defer cancel()
+	select {
+	case m.turns <- struct{}{}:
+	case <-ctx.Done():
+		return judge(reply.NoContact.Because(ctx.Err()))
+	}
+	defer func() { <-m.turns }()
 	r := m.ask(ctx, to)
 	m.remember(to, r)
 	return judge(r)
@@ -89,7 +97,10 @@ func (m *Mailboxes) remember(to mail.Path, r reply.Reply) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if len(m.known) >= maxMailboxes {
-		clear(m.known)
+		for some := range m.known { // any one: those who guess at addresses must not make it forget all others
+			delete(m.known, some)
+			break
+		}
 	}
 	m.known[to] = verdict{r, m.relay.o.Now().Add(holds)}
 }

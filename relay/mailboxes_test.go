@@ -3,6 +3,7 @@
 package relay
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -117,5 +118,23 @@ func TestMailboxesOnAStaleConversation(t *testing.T) {
 	}
 	if got := l.tried(); strings.Contains(got, "192.0.2.32") {
 		t.Errorf("tried %s", got)
+	}
+}
+
+func TestMailboxesWaitTheirTurn(t *testing.T) {
+	t.Parallel()
+	l := newLab(t, world, Options{})
+	m := l.Mailboxes(upstream.New(nil, nil))
+	for range maxAsking {
+		m.turns <- struct{}{}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if got := code(m.Takes(ctx, address(t, "a@b.test"))); got != "451 4.4.1" {
+		t.Error(got)
+	}
+	m.remember(address(t, "known@b.test"), reply.OK)
+	if got := code(m.Takes(ctx, address(t, "known@b.test"))); got != "" {
+		t.Errorf("what is known needs no turn: %s", got)
 	}
 }
