@@ -192,5 +192,5 @@ func (q *Queue) Abandon(c *Claim) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.conclude(c, c.Rows, nil, false, nil)
+	q.conclude(c, c.Rows, nil)
 }

@@ -196,3 +196,82 @@ func TestReturnAfterAbandon(t *testing.T) {
 		b.idle(time.Hour)
 	})
 }
+
+// afterCommit is a store that lets an operator act when a message can be seen already and its Carry has not ended yet.
+type afterCommit struct {
+	queue.Store
+	do func()
+}
+
+func (s *afterCommit) Apply(ctx context.Context, c queue.Change) error {
+	err := s.Store.Apply(ctx, c)
+	if do := s.do; do != nil {
+		s.do = nil
+		do()
+	}
+	return err
+}
+
+func TestActsOnRowsThatAreBeingAddedComeAfterIt(t *testing.T) {
+	tests := []struct {
+		name string
+		act  act
+		want []string
+	}{
+		{"hold", (*queue.Queue).Hold, []string{"x@a.test held"}},
+		{"delete", (*queue.Queue).Delete, nil},
+		{"retry", (*queue.Queue).Retry, []string{"x@a.test due"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, queue.Options{}, func(t *testing.T, b *bench) {
+				store := b.intercept()
+				store.do = func() { b.act(tt.act, queue.Filter{All: true}, queue.Acted{Later: 1}) }
+				b.send("x@a.test")
+				b.expect(tt.want...)
+			})
+		})
+	}
+}
+
+func TestReturnOfRowsThatAreBeingAddedComesAfterIt(t *testing.T) {
+	bubble(t, queue.Options{}, func(t *testing.T, b *bench) {
+		store := b.intercept()
+		store.do = func() {
+			if _, later, err := b.Take(t.Context(), queue.Filter{All: true}, 10); later != 1 || err != nil {
+				t.Errorf("%d follow later, %v", later, err)
+			}
+		}
+		b.send("x@a.test")
+		if c := b.claim(); !c.Return {
+			t.Errorf("got %+v", c)
+		}
+	})
+}
+
+// A report that is queued by a settlement is held as well.
+func TestActsOnReportsThatAreBeingAddedComeAfterIt(t *testing.T) {
+	bubble(t, queue.Options{}, func(t *testing.T, b *bench) {
+		store := b.intercept()
+		b.send("x@a.test")
+		c := b.claim()
+		to := address(t, "a@sender.test")
+		env := &mail.Envelope{ID: mail.NewID(time.Now()), Recipients: []mail.Recipient{{To: to, Given: to}}}
+		store.do = func() { b.act((*queue.Queue).Hold, queue.Filter{IDs: []mail.ID{env.ID}}, queue.Acted{Later: 1}) }
+		b.settle(c, queue.Settlement{Done: c.Rows, Add: []queue.Entry{{Envelope: env, Message: &mail.Message{Body: mail.Bytes("text\r\n")}}}})
+		b.expect("a@sender.test held")
+	})
+}
+
+// intercept puts an afterCommit between the queue and its store.
+func (b *bench) intercept() *afterCommit {
+	b.t.Helper()
+	b.Close()
+	store := &afterCommit{Store: b.store}
+	q, err := queue.New(b.t.Context(), queue.Options{Store: store, Destination: mail.Path.Domain})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.Queue = q
+	return store
+}

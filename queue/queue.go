@@ -198,11 +198,11 @@ func (q *Queue) apply(ctx context.Context, c Change) error {
 	err := q.o.Store.Apply(ctx, c)
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.release(rows)
 	if err == nil {
-		q.show(rows)
+		q.begin(context.WithoutCancel(ctx), rows)
 		return nil
 	}
+	q.release(rows)
 	for i := range rows {
 		// A batch that fails may have become visible before it did.
 		q.noteDue(rows[i].Destination, rows[i].Due)

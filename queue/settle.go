@@ -70,8 +70,13 @@ func (q *Queue) settle(ctx context.Context, c *Claim, s Settlement, dead *time.T
 	if err != nil {
 		put = c.Rows
 	}
-	q.conclude(c, put, added, err == nil, dead)
-	return err
+	q.conclude(c, put, dead)
+	if err != nil {
+		q.release(added)
+		return err
+	}
+	q.begin(ctx, added)
+	return nil
 }
 
 // write applies a change without the lock, which the caller holds.
@@ -83,16 +88,12 @@ func (q *Queue) write(ctx context.Context, c Change) error {
 }
 
 // conclude ends the claim in memory.
-func (q *Queue) conclude(c *Claim, left, added []Row, written bool, dead *time.Time) {
+func (q *Queue) conclude(c *Claim, left []Row, dead *time.Time) {
 	returned := q.wantReturned(left)
 	q.finish(c)
 	q.release(c.Rows)
-	q.release(added)
 	if dead != nil && !c.Suspended && !c.Return {
 		q.learn(c.d, *dead)
-	}
-	if written {
-		q.show(added)
 	}
 	q.show(q.split(left, returned))
 	q.place(c.d)

@@ -2,7 +2,10 @@
 
 package queue
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // wish is what an operator wants of a row.
 type wish uint8
@@ -72,4 +75,26 @@ func (q *Queue) grant(rows []Row) (put, done []Row, more bool) {
 		put = append(put, r)
 	}
 	return put, done, more
+}
+
+// begin sets rows free that were just added and shows them to their destinations, as operators wished while they were being
+// committed. The caller holds the lock.
+func (q *Queue) begin(ctx context.Context, rows []Row) {
+	left := q.granted(ctx, rows)
+	returned := q.wantReturned(left)
+	q.release(rows)
+	q.show(q.split(left, returned))
+}
+
+// granted is what is left of added rows after the wishes. If they cannot be written, the rows are as they were added: the
+// error is the store's, which fails every later call too.
+func (q *Queue) granted(ctx context.Context, rows []Row) []Row {
+	for len(q.wishes) > 0 {
+		put, done, more := q.grant(rows)
+		if !more || q.write(ctx, Change{Put: put, Done: done}) != nil {
+			return rows
+		}
+		rows = put
+	}
+	return rows
 }
