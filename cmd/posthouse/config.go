@@ -52,7 +52,7 @@ func configCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
 		Short: "Check or show the cluster file",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(configCheckCommand(o), configShowCommand(o))
@@ -63,7 +63,7 @@ func configCheckCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Check the cluster file and its tables, for every node or for --node",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE: func(*cobra.Command, []string) error {
 			file, err := o.clusterFile(localPlace, systemPlace)
 			if err != nil {
@@ -91,7 +91,7 @@ func configShowCommand(o *options) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show",
 		Short: "Print the values in force on this node, defaults included",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE: func(*cobra.Command, []string) error {
 			c, err := o.load(localPlace, systemPlace)
 			if err != nil {

@@ -26,7 +26,7 @@ func dkimCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dkim",
 		Short: "Make keys and their DNS records, sign and verify messages",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(dkimKeygen(o), dkimDNS(o), dkimSign(o), dkimVerify(o))
@@ -59,7 +59,7 @@ func dkimKeygen(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "keygen",
 		Short: "Make a private key in a new file, and print the DNS record for it",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := want(c, "domain", "selector", "key"); err != nil {
 				return err
@@ -106,7 +106,7 @@ func dkimDNS(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "dns",
 		Short: "Print the DNS record of a private key",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := want(c, "domain", "selector", "key"); err != nil {
 				return err
@@ -132,7 +132,7 @@ func dkimSign(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sign",
 		Short: "Sign the message on standard input by --key, or as the cluster file's smtp_out would",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			msg, err := mail.ReadMessage(o.std.in, maxMessage)
 			if err != nil {
@@ -198,7 +198,7 @@ func dkimVerify(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "Verify the signatures of the message on standard input; fails unless one passes",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			names, err := o.names()
 			if err != nil {

@@ -42,7 +42,7 @@ func newRoot(std streams) *cobra.Command {
 		Short:         "A mail service for engineers: MX, submission and mailbox delivery with one durable queue each",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          none,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetIn(std.in)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -21,20 +22,21 @@ func passwdCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "passwd [USER]",
 		Short: "Make a line of a passwd-file; the password comes from the terminal or the first line of standard input",
-		Args:  cobra.MaximumNArgs(1),
+		Args:  maybeUser,
 		RunE: func(_ *cobra.Command, args []string) error {
+			scheme := strings.Trim(strings.ToUpper(scheme), "{}")
+			if !slices.Contains(auth.Schemes(), scheme) {
+				return usage(fmt.Errorf("unknown scheme %q", scheme), "--scheme takes one of "+strings.Join(auth.Schemes(), ", "))
+			}
 			password, err := readPassword(o)
 			if err != nil {
 				return err
 			}
-			hash, err := auth.Hash(strings.Trim(strings.ToUpper(scheme), "{}"), password)
+			hash, err := auth.Hash(scheme, password)
 			if err != nil {
-				return hinted(err, "--scheme takes one of %s", strings.Join(auth.Schemes(), ", "))
+				return err
 			}
 			if len(args) == 1 {
-				if strings.ContainsAny(args[0], ":\r\n") {
-					return usage(fmt.Errorf("user %q: no colon or line break in a user's name", args[0]), "posthouse passwd NAME")
-				}
 				hash = args[0] + ":" + hash
 			}
 			_, err = fmt.Fprintln(o.std.out, hash)
@@ -43,6 +45,17 @@ func passwdCommand(o *options) *cobra.Command {
 	}
 	c.Flags().StringVar(&scheme, "scheme", auth.Schemes()[0], "one of "+strings.Join(auth.Schemes(), ", "))
 	return c
+}
+
+// maybeUser takes a user's name, or nothing.
+func maybeUser(c *cobra.Command, args []string) error {
+	switch {
+	case len(args) > 1:
+		return usage(fmt.Errorf("%s takes one USER, not %d", c.CommandPath(), len(args)), "the password comes from the terminal or standard input, never from the command line")
+	case len(args) == 1 && (args[0] == "" || strings.ContainsAny(args[0], ":\r\n")):
+		return usage(fmt.Errorf("user %q: a name has no colon and no line break", args[0]), c.CommandPath()+" USER")
+	}
+	return nil
 }
 
 // readPassword asks twice on a terminal, and reads a line elsewhere.

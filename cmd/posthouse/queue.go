@@ -32,7 +32,7 @@ func queueCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "queue",
 		Short: "List and change the mail that waits, in running and in stopped services",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	for _, v := range []verb{
@@ -97,12 +97,7 @@ func queueTransfer(o *options, v verb) *cobra.Command {
 	c := &cobra.Command{
 		Use:   v.name + " DIR",
 		Short: v.short,
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return usage(fmt.Errorf("queue %s takes one folder", v.name), "posthouse queue "+v.name+" DIR")
-			}
-			return nil
-		},
+		Args:  one("DIR"),
 		RunE: func(c *cobra.Command, args []string) error {
 			dir, err := filepath.Abs(args[0])
 			if err != nil {
@@ -124,7 +119,7 @@ func queueUpgrade(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "upgrade",
 		Short: "Raise the queue's format on disk; the release before this one can then not read it any more",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE:  func(c *cobra.Command, _ []string) error { return f.ask(c.Context(), o, delivery.VerbUpgrade, nil) },
 	}
 	f.addCommon(c)

@@ -33,13 +33,8 @@ func sendCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "send RECIPIENT...",
 		Short: "Submit a test message through smtp-out, showing the dialogue",
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usage(errors.New("send needs a recipient"), "posthouse send guest@posthouse.test")
-			}
-			return nil
-		},
-		RunE: func(c *cobra.Command, args []string) error { return f.send(c.Context(), o, args) },
+		Args:  some("recipient", "guest@posthouse.test"),
+		RunE:  func(c *cobra.Command, args []string) error { return f.send(c.Context(), o, args) },
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.server, "server", "", "host:port (default: smtp_out of the cluster file)")

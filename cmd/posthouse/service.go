@@ -3,8 +3,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -26,7 +28,7 @@ func serviceCommand(o *options, service, short string) *cobra.Command {
 	c := &cobra.Command{
 		Use:   strings.ReplaceAll(service, "_", "-"),
 		Short: short,
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cluster, err := o.load(systemPlace, localPlace)
 			if err != nil {
@@ -38,7 +40,7 @@ func serviceCommand(o *options, service, short string) *cobra.Command {
 			run.Log = daemon.Logger(o.std.err, "")
 			run.Services = []string{service}
 			run.Outside = true
-			return unenforced(cluster.Run(c.Context(), run))
+			return started(cluster.Run(c.Context(), run))
 		},
 	}
 	serviceFlags(c, &run)
@@ -47,4 +49,17 @@ func serviceCommand(o *options, service, short string) *cobra.Command {
 
 func serviceFlags(c *cobra.Command, run *node.Options) {
 	c.Flags().BoolVar(&run.AllowUnenforced, "allow-unenforced", false, "start although settings that protect something are not enforced yet")
+}
+
+// started adds the way out to what keeps services from starting.
+func started(err error) error {
+	switch {
+	case errors.Is(err, node.ErrUnenforced):
+		return hinted(err, "start with --allow-unenforced if you can do without these")
+	case errors.Is(err, syscall.EADDRINUSE):
+		return hinted(err, "`ss -ltnp` shows who has the port; the cluster file says where we listen")
+	case errors.Is(err, syscall.EACCES) && strings.Contains(err.Error(), "listen"):
+		return hinted(err, "ports below 1024 need CAP_NET_BIND_SERVICE, or sockets from systemd")
+	}
+	return err
 }

@@ -16,7 +16,7 @@ func srsCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "srs",
 		Short: "Rewrite a sender as forwarding does, or turn it back",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(
@@ -53,15 +53,5 @@ func srsDirection(o *options, name, short string, turn func(*srs.Rewriter, mail.
 			_, err = fmt.Fprintln(o.std.out, result)
 			return err
 		},
-	}
-}
-
-// one wants exactly one argument.
-func one(what string) cobra.PositionalArgs {
-	return func(c *cobra.Command, args []string) error {
-		if len(args) != 1 {
-			return usage(fmt.Errorf("%s takes one %s, not %d", c.CommandPath(), what, len(args)), c.CommandPath()+" "+what)
-		}
-		return nil
 	}
 }

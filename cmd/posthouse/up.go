@@ -32,7 +32,7 @@ func upCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "up",
 		Short: "Run all services of this node in one process; without a cluster file, make a working one first",
-		Args:  cobra.NoArgs,
+		Args:  none,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := f.needsDovecot(c.Context()); err != nil {
 				return err
@@ -53,7 +53,7 @@ func upCommand(o *options) *cobra.Command {
 			f.run.Log = daemon.Logger(o.std.err, "")
 			f.run.Services = cluster.Self.Services
 			f.run.Ready = func(l []node.Listener) { announce(o.std.out, cluster, l, made) }
-			return unenforced(cluster.Run(c.Context(), f.run))
+			return started(cluster.Run(c.Context(), f.run))
 		},
 	}
 	flags := c.Flags()
@@ -109,12 +109,4 @@ func announce(w io.Writer, c *node.Cluster, listeners []node.Listener, made bool
 		fmt.Fprintf(w, "     posthouse queue list --config %s\n", c.File)
 	}
 	fmt.Fprintln(w, "ready")
-}
-
-// unenforced adds the way out to a refusal to start.
-func unenforced(err error) error {
-	if errors.Is(err, node.ErrUnenforced) {
-		return hinted(err, "start with --allow-unenforced if you can do without these")
-	}
-	return err
 }
