@@ -57,10 +57,17 @@ func (c *Config) checkNode(at config.Section, n Node) {
 	}
 }
 
-// checkSizes wants the maildrop to take whatever smtp-in took, which arrives with smtp-in's own fields on top.
+// ownFields is what smtp-in's fields may add to a message.
+const ownFields = 1 << 20
+
+// checkSizes wants the maildrop to take whatever smtp-in took, which arrives with smtp-in's own fields on top; that much is
+// its default.
 func (c *Config) checkSizes(at config.Section) {
 	if c.SMTPIn == nil || c.Maildrop == nil {
 		return
+	}
+	if !at.Has("maildrop.message_size_limit") {
+		c.Maildrop.MessageSizeLimit = c.SMTPIn.MessageSizeLimit + ownFields
 	}
 	if in, drop := c.SMTPIn.MessageSizeLimit, c.Maildrop.MessageSizeLimit; drop < in {
 		at.At("maildrop.message_size_limit").Errorf("%s is smaller than the %s of smtp_in: mail that was accepted could not be delivered", drop, in)

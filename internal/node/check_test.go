@@ -120,6 +120,23 @@ func TestExposedSecrets(t *testing.T) {
 	}
 }
 
+// Maildrop's size limit follows smtp-in's unless it is written.
+func TestSizeOfMaildrop(t *testing.T) {
+	t.Parallel()
+	dir := smallCluster(t)
+	file := filepath.Join(dir, "posthouse.yaml")
+	for change, want := range map[string]config.Size{
+		"mx.example.test": 51 << 20,
+		"mx.example.test\n  message_size_limit: 10MiB": 11 << 20,
+	} {
+		write(t, dir, "posthouse.yaml", strings.Replace(small, "mx.example.test", change, 1))
+		c, _, err := Load(file, "")
+		if err != nil || c.Maildrop.MessageSizeLimit != want {
+			t.Errorf("%s: %v, want %s", c.Maildrop.MessageSizeLimit, err, want)
+		}
+	}
+}
+
 // The example cluster is accepted as it stands, by each of its nodes and as a whole.
 func TestExampleCluster(t *testing.T) {
 	t.Parallel()
