@@ -5,6 +5,7 @@ package smtpd
 import (
 	"errors"
 	"strings"
+	"time"
 
 	"github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
@@ -88,6 +89,7 @@ func (c *conn) logIn(mechanism, user, password string) error {
 		if err != nil {
 			c.o.Log.Warn("authentication failed",
 				"mechanism", mechanism, "user", user, "client", c.peer(), "helo", c.client.HELO, "cause", err.Error())
+			c.slowDown(err)
 			return reply.Reply{}, err
 		}
 		c.client.Login = login
@@ -95,6 +97,32 @@ func (c *conn) logIn(mechanism, user, password string) error {
 		c.update()
 		return reply.AuthOK, nil
 	})
+}
+
+// slowDown lets whoever guesses passwords wait for the answer. The check is over by then, and holds up nobody else's.
+func (c *conn) slowDown(err error) {
+	if reply.For(err).Temporary() {
+		return
+	}
+	t := time.NewTimer(c.penalty())
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-c.ctx.Done():
+	}
+}
+
+const maxPenalty = 5 // times auth_failure_delay
+
+// penalty grows with the wrong passwords of this connection, or of all of this client's in a minute: guesses over many
+// connections get no quicker.
+func (c *conn) penalty() time.Duration {
+	c.failures++
+	n := c.failures
+	if c.key != "" {
+		n = max(n, c.server.failures.Add(c.key, 1))
+	}
+	return time.Duration(min(n, maxPenalty)) * time.Duration(c.o.Config.AuthFailureDelay)
 }
 
 func (c *conn) authenticate(mechanism, user, password string) (string, error) {

@@ -3,11 +3,14 @@
 package smtpd
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
+	"posthouse/config"
 	"posthouse/internal/listen"
 	"posthouse/reply"
 )
@@ -90,4 +93,73 @@ func TestAuthOnlyWhereItMay(t *testing.T) {
 	p.do("AUTH PLAIN "+b64("\x00pat\x00hunter2")+"\r\n", "538 5.7.11")
 	p = start(t, &recorder{}, nil).hello()
 	p.do("AUTH PLAIN "+b64("\x00pat\x00hunter2")+"\r\n", "502 5.5.1")
+}
+
+// TestSlowAnswers: the answer to a wrong password comes later each time, up to five seconds; that to a right one at once.
+func TestSlowAnswers(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		tries []string
+		want  []time.Duration
+	}{
+		"wrong":     {[]string{"a", "b", "c", "d"}, []time.Duration{time.Second, 2 * time.Second, 3 * time.Second, 4 * time.Second}},
+		"mistyped":  {[]string{"a", "hunter2"}, []time.Duration{time.Second, 0}},
+		"temporary": {[]string{"busy", "busy"}, []time.Duration{0, 0}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inBubble(t, users(), func(p *peer) {
+				for i, password := range c.tries {
+					user := "pat"
+					if password == "busy" {
+						user = "busy"
+					}
+					begin := time.Now()
+					p.send("AUTH PLAIN " + b64("\x00"+user+"\x00"+password) + "\r\n")
+					p.reply()
+					if took := time.Since(begin); took != c.want[i] {
+						t.Errorf("%d: %s, want %s", i, took, c.want[i])
+					}
+				}
+			})
+		})
+	}
+}
+
+// TestPenaltyOfAClient: another connection begins where the last one ended; another client, and one from mynetworks, anew.
+func TestPenaltyOfAClient(t *testing.T) {
+	t.Parallel()
+	o := Options{Service: users(), Spool: memorySpool{}, Config: testConfig()}
+	o.Config.AuthFailureDelay = config.Duration(time.Second)
+	s, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, c := range []struct {
+		key  string
+		want time.Duration
+	}{{"192.0.2.1", 1}, {"192.0.2.1", 2}, {"192.0.2.2", 1}, {"", 1}, {"", 1}, {"192.0.2.1", 3}, {"192.0.2.1", 4}, {"192.0.2.1", 5}, {"192.0.2.1", 5}} {
+		conn := newConn(s, s.options.Load(), &listen.Config{})
+		conn.key = c.key
+		if got := conn.penalty(); got != c.want*time.Second {
+			t.Errorf("%d, %q: %s", i, c.key, got)
+		}
+	}
+}
+
+// TestNoDelayInAStop: whoever is kept waiting does not keep the server.
+func TestNoDelayInAStop(t *testing.T) {
+	t.Parallel()
+	tried := make(chan struct{})
+	r := &recorder{onAuth: func(string, string) (string, error) { close(tried); return "", reply.AuthFailed }}
+	w := start(t, r, func(o *Options, _ *listen.Config) {
+		o.PlainAuth, o.Config.AuthFailureDelay = true, config.Duration(time.Hour)
+	})
+	w.hello().send("AUTH PLAIN " + b64("\x00pat\x00x") + "\r\n")
+	<-tried
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	if err := w.server.Shutdown(ctx); err != nil && !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 }

@@ -29,6 +29,8 @@ type Config struct {
 	ErrorLimit     int `yaml:"error_limit"`      // errors in one connection before 421
 	AuthErrorLimit int `yaml:"auth_error_limit"` // wrong passwords in one connection before 421
 
+	AuthFailureDelay config.Duration `yaml:"auth_failure_delay"` // before the answer to a wrong password; grows with each, fivefold at most
+
 	CommandTimeout config.Duration `yaml:"command_timeout"` // for one command line
 	DataTimeout    config.Duration `yaml:"data_timeout"`    // between two blocks of a message
 	DataRate       int             `yaml:"data_rate"`       // octets a second that a message must average beyond data_timeout
@@ -46,12 +48,16 @@ func (c *Config) SetDefaults() {
 		ClientConnectionCountLimit: 50,
 		ErrorLimit:                 20,
 		AuthErrorLimit:             5,
+		AuthFailureDelay:           config.Duration(time.Second),
 		CommandTimeout:             config.Duration(5 * time.Minute),
 		DataTimeout:                config.Duration(3 * time.Minute),
 		DataRate:                   500,
 		AnswerTimeout:              config.Duration(time.Minute),
 	}
 }
+
+// maxFailureDelay keeps the longest delay, its fivefold, below what clients wait for an answer.
+const maxFailureDelay = 10 * time.Second
 
 // Validate checks the values, and that there is something to listen on.
 func (c *Config) Validate(at config.Section) {
@@ -65,6 +71,9 @@ func (c *Config) Validate(at config.Section) {
 	positive(at.At("data_timeout"), int64(c.DataTimeout))
 	positive(at.At("data_rate"), int64(c.DataRate))
 	positive(at.At("answer_timeout"), int64(c.AnswerTimeout))
+	if d := time.Duration(c.AuthFailureDelay); d < 0 || d > maxFailureDelay {
+		at.At("auth_failure_delay").Errorf("must be from 0 to %s", maxFailureDelay)
+	}
 	for key, n := range map[string]int{
 		"client_connection_count_limit": c.ClientConnectionCountLimit,
 		"client_connection_rate_limit":  c.ClientConnectionRateLimit,

@@ -23,13 +23,14 @@ type conn struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 
-	client  mail.Client
-	local   bool   // a proxy that speaks for itself
-	key     string // the client in limits; "" exempt
-	counted bool   // in clients
-	name    chan string
-	session Session
-	tx      *transaction
+	client   mail.Client
+	local    bool   // a proxy that speaks for itself
+	key      string // the client in limits; "" exempt
+	counted  bool   // in clients
+	name     chan string
+	failures int // wrong passwords
+	session  Session
+	tx       *transaction
 }
 
 func newConn(s *Server, o *Options, l *listen.Config) *conn {

@@ -55,7 +55,8 @@ type Server struct {
 	clients  *limit.Gauge
 	rates    *limit.Counter
 	messages *limit.Counter
-	lookups  chan struct{} // one token a PTR look-up under way
+	failures *limit.Counter // wrong passwords
+	lookups  chan struct{}  // one token a PTR look-up under way
 	maximum  int
 
 	ctx    context.Context // of all connections; ends when they must
@@ -84,6 +85,7 @@ func New(o Options) (*Server, error) {
 		clients:   &limit.Gauge{},
 		rates:     limit.New(limit.Options{Window: rateWindow, Max: rateClients, Now: o.Now}),
 		messages:  limit.New(limit.Options{Window: rateWindow, Max: rateClients, Now: o.Now}),
+		failures:  limit.New(limit.Options{Window: rateWindow, Max: rateClients, Now: o.Now}),
 		lookups:   make(chan struct{}, maxLookups),
 		conns:     make(map[*conn]struct{}),
 		listeners: make(map[net.Listener]listen.Config),

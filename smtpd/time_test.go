@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"posthouse/config"
 	"posthouse/internal/listen"
 )
 
@@ -44,7 +45,9 @@ func (l *pipes) Addr() net.Addr { return &net.UnixAddr{} }
 // inBubble runs a session with the default time-outs on a clock of its own.
 func inBubble(t *testing.T, r *recorder, talk func(p *peer)) {
 	synctest.Test(t, func(t *testing.T) {
-		s, err := New(Options{Name: "test", Service: r, Spool: memorySpool{}, Config: testConfig()})
+		o := Options{Name: "test", Service: r, Spool: memorySpool{}, Config: testConfig(), PlainAuth: true}
+		o.Config.AuthFailureDelay = config.Duration(time.Second)
+		s, err := New(o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -155,11 +155,11 @@ type world struct {
 	ca     *certs.CA
 }
 
-// testConfig is the defaults with a name.
+// testConfig is the defaults with a name, and without the delay that has a test of its own.
 func testConfig() Config {
 	var c Config
 	c.SetDefaults()
-	c.Hostname = "mx.test"
+	c.Hostname, c.AuthFailureDelay = "mx.test", 0
 	return c
 }
 
