@@ -147,7 +147,7 @@ func (w *world) serve(t testing.TB) maillab.Dialogue {
 	var section Config
 	section.SetDefaults()
 	o.Config = section.Config
-	o.Config.Hostname, o.Config.AuthErrorLimit = "out.test", 4
+	o.Config.Hostname, o.Config.AuthErrorLimit, o.Config.AuthFailureDelay = "out.test", 4, 0
 	var client *tls.Config
 	o.TLS, client = certificates(t)
 	server, err := smtpd.New(o)
