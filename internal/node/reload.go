@@ -26,7 +26,7 @@ func (p *process) reload(context.Context) error {
 			return fmt.Errorf("%s: %w", s.label, err)
 		}
 	}
-	if settings := needRestart(p.current.Cluster, next.Cluster); len(settings) > 0 {
+	if settings := p.needRestart(next); len(settings) > 0 {
 		p.Log.Warn("changed in the cluster file, but not in force before a restart", "settings", settings)
 	}
 	for i, s := range p.services {
@@ -74,9 +74,10 @@ func closeAll(ways []*way) {
 	}
 }
 
-// needRestart names the settings that differ and are read at the start alone.
-func needRestart(old, next *Cluster) []string {
+// needRestart names the settings that are read at the start alone and differ from what they were then.
+func (p *process) needRestart(next *snapshot) []string {
 	var out []string
+	old := p.first
 	differ := func(setting string, a, b any) {
 		if !reflect.DeepEqual(a, b) {
 			out = append(out, setting)
@@ -85,13 +86,10 @@ func needRestart(old, next *Cluster) []string {
 	differ("nodes", places(old.Nodes), places(next.Nodes))
 	differ("data_dir", old.DataDir, next.DataDir)
 	differ("admin.listen", old.Admin, next.Admin)
-	for _, service := range old.Self.Services {
-		if !isSMTP(service) || !next.has(service) {
-			continue
-		}
-		a, b := old.sectionOf(service), next.sectionOf(service)
-		differ(service+".listen", a.Listen, b.Listen)
-		differ(service+".admin.listen", a.admin, b.admin)
+	for _, s := range p.services {
+		a, b := old.sectionOf(s.name), next.sectionOf(s.name)
+		differ(s.name+".listen", a.Listen, b.Listen)
+		differ(s.name+".admin.listen", a.admin, b.admin)
 	}
 	return out
 }

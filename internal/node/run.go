@@ -40,6 +40,7 @@ type process struct {
 	Options
 	daemon    *daemon.Process
 	registry  *prometheus.Registry
+	first     *Cluster            // by which it started
 	current   *snapshot           // in force; of the goroutine that starts and reloads
 	watchers  chan *table.Watcher // the next one to follow
 	services  []*service
@@ -61,6 +62,7 @@ func (c *Cluster) Run(ctx context.Context, o Options) error {
 	if p.current, err = p.newSnapshot(c); err != nil {
 		return err
 	}
+	p.first = c
 	p.daemon = &daemon.Process{Log: o.Log, Reload: p.reload, Signals: o.Signals}
 	p.addParts()
 	return p.daemon.Run(ctx)
