@@ -51,6 +51,9 @@ func (m *Manager) giveBack(ctx context.Context, claims []*queue.Claim, sum *queu
 	for i, c := range claims {
 		env, msg, err := m.Queue.Load(ctx, c.ID)
 		if err != nil {
+			env, msg, err = m.remains(ctx, c.ID)
+		}
+		if err != nil {
 			m.abandon(claims[i:])
 			return fmt.Errorf("%s cannot be read, so its sender is not known: %w", c.ID, err)
 		}

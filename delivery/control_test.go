@@ -244,13 +244,13 @@ func TestDamagedMessageIsListedAndPassedOver(t *testing.T) {
 	t.Parallel()
 	l, ids := shelf(t)
 	id := ids["new"]
-	l.store.damaged[id] = true
+	l.store.lost[id] = errDamaged
 	items, err := ask[Item](t, l.Manager, VerbList, Filter{})
-	if err != nil || len(items) != 5 || items[0].ID != id || items[0].Reason != "cannot be read: damaged" {
+	if err != nil || len(items) != 5 || items[0].ID != id || items[0].Reason != "cannot be read: "+errDamaged.Error() {
 		t.Errorf("%v, %+v", err, items)
 	}
 	l.store.rows[rowKey{id, damagedRow}] = queue.Row{ID: id, N: damagedRow}
-	if items, err = ask[Item](t, l.Manager, VerbList, Filter{}); err != nil || len(items) != 6 || items[2].Reason != "cannot be read: damaged" {
+	if items, err = ask[Item](t, l.Manager, VerbList, Filter{}); err != nil || len(items) != 6 || items[2].Reason != "cannot be read: "+errDamaged.Error() {
 		t.Errorf("%v, %+v", err, items)
 	}
 	if _, err := ask[Acted](t, l.Manager, VerbBounce, Filter{IDs: []mail.ID{id}}); err == nil {

@@ -334,22 +334,3 @@ func TestBrokenStoreEndsTheRun(t *testing.T) {
 		}
 	})
 }
-
-func TestUnreadableMessageHoldsUpNothing(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		l := newLab(t, always(good))
-		bad := l.send("a@from.test", "b@there.test")
-		l.store.damaged[bad.ID] = true
-		l.send("a@from.test", "c@there.test")
-		l.start()
-		synctest.Wait()
-		left := l.store.left()
-		if err := l.end(); err != nil {
-			t.Fatal(err)
-		}
-		if len(left) != 1 || left[0].ID != bad.ID || !left[0].Due.Equal(time.Now().Add(67*time.Minute)) {
-			t.Errorf("left %+v", left)
-		}
-	})
-}

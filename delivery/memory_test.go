@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"iter"
 	"maps"
 	"slices"
@@ -21,7 +22,8 @@ type memory struct {
 	mu      sync.Mutex
 	mails   map[mail.ID]queue.Entry
 	rows    map[rowKey]queue.Row
-	damaged map[mail.ID]bool
+	damaged map[mail.ID]error // why the message cannot be read
+	lost    map[mail.ID]error // why its envelope cannot, either
 
 	written int   // rows put
 	broken  error // Apply's answer
@@ -33,10 +35,12 @@ type rowKey struct {
 	n  int
 }
 
-var errDamaged = errors.New("damaged")
+var errDamaged = fmt.Errorf("bad: %w", queue.ErrDamaged)
 
 func newMemory() *memory {
-	return &memory{mails: map[mail.ID]queue.Entry{}, rows: map[rowKey]queue.Row{}, damaged: map[mail.ID]bool{}}
+	return &memory{
+		mails: map[mail.ID]queue.Entry{}, rows: map[rowKey]queue.Row{}, damaged: map[mail.ID]error{}, lost: map[mail.ID]error{},
+	}
 }
 
 func (s *memory) Create() (mail.Draft, error) { return nil, errors.New("no drafts here") }
@@ -66,22 +70,24 @@ func (s *memory) Apply(_ context.Context, c queue.Change) error {
 	return nil
 }
 
-func (s *memory) Load(_ context.Context, id mail.ID) (*mail.Envelope, *mail.Message, error) {
+func (s *memory) Load(ctx context.Context, id mail.ID) (*mail.Envelope, *mail.Message, error) {
+	env, err := s.Envelope(ctx, id)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err = errors.Join(err, s.damaged[id]); err != nil {
+		return nil, nil, err
+	}
+	return env, s.mails[id].Message, nil
+}
+
+func (s *memory) Envelope(_ context.Context, id mail.ID) (*mail.Envelope, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, ok := s.mails[id]
-	switch {
-	case !ok:
-		return nil, nil, queue.ErrNotFound
-	case s.damaged[id]:
-		return nil, nil, errDamaged
+	if !ok {
+		return nil, queue.ErrNotFound
 	}
-	return e.Envelope, e.Message, nil
-}
-
-func (s *memory) Envelope(ctx context.Context, id mail.ID) (*mail.Envelope, error) {
-	env, _, err := s.Load(ctx, id)
-	return env, err
+	return e.Envelope, s.lost[id]
 }
 
 // sorted is a copy of the rows that are chosen.

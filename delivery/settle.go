@@ -10,7 +10,6 @@ import (
 
 	"posthouse/mail"
 	"posthouse/queue"
-	"posthouse/reply"
 )
 
 // settle writes the verdicts and the reports they cause as one Change, then logs them. It does not end with ctx: a commit
@@ -60,20 +59,4 @@ func (m *Manager) keep(env *mail.Envelope, verdicts []verdict) []verdict {
 		}
 	}
 	return kept
-}
-
-// unreadable puts a message off that the store cannot give: it is damaged, or a body file is missing. Other mail goes on.
-func (m *Manager) unreadable(ctx context.Context, c *queue.Claim, cause error) error {
-	m.Log.Error("message cannot be read, it stays in the queue", "id", c.ID, "destination", c.Destination, "error", cause)
-	s := queue.Settlement{Put: slices.Clone(c.Rows), Dead: m.hops.deadUntil(c.Destination)}
-	for i := range s.Put {
-		row := &s.Put[i]
-		row.Attempts++
-		row.Due = m.Now().Add(time.Duration(m.config().Retry.Maximum))
-		row.Last = mail.Result{Status: mail.Deferred, Reply: reply.LocalError.Because(cause)}
-	}
-	if err := m.Queue.Settle(context.WithoutCancel(ctx), c, s); err != nil {
-		return fmt.Errorf("settling %s: %w", c.ID, err)
-	}
-	return nil
 }

@@ -67,7 +67,7 @@ type Item struct {
 // be the end: a damaged record is reported and passed over.
 func (q *Queue) List(ctx context.Context, f Filter) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
-		for it, err := range q.items(ctx, f) {
+		for it, err := range q.items(ctx, f, true) {
 			if !yield(it, err) {
 				return
 			}
@@ -75,10 +75,10 @@ func (q *Queue) List(ctx context.Context, f Filter) iter.Seq2[Item, error] {
 	}
 }
 
-// scan is List without envelopes that nobody needs; its errors are final.
+// scan is List without envelopes that nobody needs, so that what has lost its own can be acted on; its errors are final.
 func (q *Queue) scan(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 	return func(yield func(Row, error) bool) {
-		for it, err := range q.items(ctx, f) {
+		for it, err := range q.items(ctx, f, f.Sender != "" || f.Recipient != "") {
 			if !yield(it.Row, err) || err != nil {
 				return
 			}
@@ -86,7 +86,7 @@ func (q *Queue) scan(ctx context.Context, f Filter) iter.Seq2[Row, error] {
 	}
 }
 
-func (q *Queue) items(ctx context.Context, f Filter) iter.Seq2[Item, error] {
+func (q *Queue) items(ctx context.Context, f Filter, envelopes bool) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		var env *mail.Envelope
 		for row, err := range q.rows(ctx, &f) {
@@ -96,10 +96,10 @@ func (q *Queue) items(ctx context.Context, f Filter) iter.Seq2[Item, error] {
 				}
 				continue
 			}
-			if env == nil || env.ID != row.ID {
+			if envelopes && (env == nil || env.ID != row.ID) {
 				env, err = q.o.Store.Envelope(ctx, row.ID)
 			}
-			if errors.Is(err, ErrNotFound) {
+			if errors.Is(err, ErrNotFound) && !q.waits(ctx, &row) {
 				continue // gone since
 			}
 			it := q.item(row, env)
@@ -111,6 +111,16 @@ func (q *Queue) items(ctx context.Context, f Filter) iter.Seq2[Item, error] {
 			}
 		}
 	}
+}
+
+// waits tells a message that has lost its envelope from one that has left the queue since its row was read.
+func (q *Queue) waits(ctx context.Context, row *Row) bool {
+	for r, err := range q.o.Store.Rows(ctx, row.ID) {
+		if err == nil && (r.ID != row.ID || r.N >= row.N) {
+			return r.ID == row.ID && r.N == row.N
+		}
+	}
+	return false
 }
 
 // rows are all of the store's, or those of the messages that the filter names.

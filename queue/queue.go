@@ -168,6 +168,11 @@ func (q *Queue) Load(ctx context.Context, id mail.ID) (*mail.Envelope, *mail.Mes
 	return q.o.Store.Load(ctx, id)
 }
 
+// Envelope is the store's.
+func (q *Queue) Envelope(ctx context.Context, id mail.ID) (*mail.Envelope, error) {
+	return q.o.Store.Envelope(ctx, id)
+}
+
 // Carry adds the message, synced. Rows are due at once, or held if env.Hold is set. With no recipients it fails. A commit
 // that has begun runs to its end, whatever becomes of ctx.
 func (q *Queue) Carry(ctx context.Context, env *mail.Envelope, msg *mail.Message) mail.Outcome {

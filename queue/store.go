@@ -14,6 +14,9 @@ import (
 // ErrNotFound means that the message is not in the store (any more).
 var ErrNotFound = errors.New("not in the queue")
 
+// ErrDamaged means that what the store has of a message is not what it wrote. To try again does not help.
+var ErrDamaged = errors.New("record is damaged")
+
 // Row is one waiting recipient. Claims live in memory alone, so a restart has nothing to repair.
 type Row struct {
 	ID          mail.ID
@@ -51,7 +54,7 @@ type Destination struct {
 type Store interface {
 	mail.Spool
 	Apply(ctx context.Context, c Change) error                                       // nil: synced. After one failed sync this and all later calls fail
-	Load(ctx context.Context, id mail.ID) (*mail.Envelope, *mail.Message, error)     // or ErrNotFound
+	Load(ctx context.Context, id mail.ID) (*mail.Envelope, *mail.Message, error)     // or ErrNotFound, ErrDamaged
 	Envelope(ctx context.Context, id mail.ID) (*mail.Envelope, error)                // of Load, without its body
 	Due(ctx context.Context, destination string, by time.Time, n int) ([]Row, error) // oldest first
 	Destinations(ctx context.Context) iter.Seq2[Destination, error]                  // once each, with earliest Due

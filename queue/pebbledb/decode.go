@@ -15,7 +15,7 @@ import (
 )
 
 // errDamaged is in the chain of every complaint about a record.
-var errDamaged = errors.New("record is damaged")
+var errDamaged = queue.ErrDamaged
 
 // record is read from the front. The first fault sticks, so that a caller asks for it once, at the end; what is read
 // after it is zero. Strings are parts of one string: a record costs one copy.

@@ -64,6 +64,9 @@ func (s *Store) get(key []byte, id mail.ID) ([]byte, closer, error) {
 	if errors.Is(err, pebble.ErrNotFound) {
 		return nil, nil, fmt.Errorf("message %s: %w", id, queue.ErrNotFound)
 	}
+	if pebble.IsCorruptionError(err) {
+		err = fmt.Errorf("%w: %w", errDamaged, err)
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("message %s: %w", id, err)
 	}
