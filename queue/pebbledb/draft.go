@@ -70,10 +70,10 @@ func (d *draft) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// grow makes room by doubling at least: a body comes in many writes, and append alone would copy it as often.
+// grow makes room fourfold at least: a body comes in many writes, and append alone would copy it as often.
 func (d *draft) grow(n int) {
 	if need := len(d.buf) + n; need > cap(d.buf) {
-		d.buf = append(make([]byte, 0, min(max(need, 2*cap(d.buf), leastBuffer), max(d.s.o.Threshold, need))), d.buf...)
+		d.buf = append(make([]byte, 0, min(max(need, 4*cap(d.buf), leastBuffer), max(d.s.o.Threshold, need))), d.buf...)
 	}
 }
 
