@@ -213,7 +213,7 @@ func TestReload(t *testing.T) {
 	cfg := l.Config
 	cfg.Retry.Minimum, cfg.Retry.Maximum, cfg.Retry.Lifetime = config.Duration(time.Minute), config.Duration(time.Minute), config.Duration(time.Hour)
 	began := time.Now()
-	l.Reload(cfg)
+	l.Reload(cfg, "mx.ours.test")
 	if until := l.hops.failed("dead.test", began, down); until.Sub(began) > 2*time.Minute {
 		t.Errorf("left alone for %v", until.Sub(began))
 	}

@@ -58,7 +58,7 @@ type Manager struct {
 	Options
 	hops    *hops
 	metrics *metrics
-	tuned   atomic.Pointer[Config] // nil: Options.Config
+	tuned   atomic.Pointer[tuned] // what a reload has changed; nil: nothing
 }
 
 // New makes a Manager; Run starts it.
@@ -75,17 +75,25 @@ func New(o Options) *Manager {
 	return &Manager{Options: o, hops: newHops(o.Config.Retry, o.Now), metrics: newMetrics(o.Registry, o.Service, o.Queue)}
 }
 
-// config is what holds now.
-func (m *Manager) config() *Config {
-	if c := m.tuned.Load(); c != nil {
-		return c
-	}
-	return &m.Config
+// tuned is what of Options a Reload replaces.
+type tuned struct {
+	Config
+	hostname string
 }
 
-// Reload puts another Config in force, for the queue too: times that are set already stay, the next ones follow it.
-func (m *Manager) Reload(c Config) {
-	m.tuned.Store(&c)
+// config is what holds now.
+func (m *Manager) config() *Config { return &m.inForce().Config }
+
+func (m *Manager) inForce() *tuned {
+	if t := m.tuned.Load(); t != nil {
+		return t
+	}
+	return &tuned{m.Config, m.Hostname}
+}
+
+// Reload puts another Config and Hostname in force, for the queue too: times that are set already stay, the next ones follow.
+func (m *Manager) Reload(c Config, hostname string) {
+	m.tuned.Store(&tuned{c, hostname})
 	m.hops.tune(c.Retry)
 	m.Queue.Tune(c.Queue(queue.Options{}))
 }

@@ -101,7 +101,7 @@ func (m *Manager) report(kind dsn.Kind, env *mail.Envelope, msg *mail.Message, a
 		}
 	}()
 	e, body, err := dsn.Report(dsn.Input{
-		Kind: kind, Envelope: env, Message: msg, Recipients: about, Hostname: m.Hostname, Now: m.Now(),
+		Kind: kind, Envelope: env, Message: msg, Recipients: about, Hostname: m.inForce().hostname, Now: m.Now(),
 		RetryUntil: env.Arrived.Add(time.Duration(m.config().Retry.Lifetime)),
 	})
 	if err != nil {

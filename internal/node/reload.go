@@ -31,7 +31,7 @@ func (p *process) reload(context.Context) error {
 	}
 	for i, s := range p.services {
 		s.take(ways[i])
-		s.manager.Reload(*ways[i].delivery)
+		s.manager.Reload(*ways[i].delivery, ways[i].Hostname)
 	}
 	p.current = next
 	p.watch(next.watcher)
