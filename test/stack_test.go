@@ -23,7 +23,7 @@ type stack struct {
 }
 
 // standard are the ports that a base is added to.
-var standard = []int{24, 25, 80, 465, 587, 993}
+var standard = []int{25, 26, 80, 465, 587, 993}
 
 // up starts `posthouse up` in a new folder and waits until it takes mail.
 func up(t *testing.T, args ...string) *stack {

@@ -3,9 +3,11 @@
 package test
 
 import (
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -122,7 +124,7 @@ func TestUpSaysWhatToTry(t *testing.T) {
 	t.Parallel()
 	s := up(t)
 	s.WaitLog(s.user)
-	for _, want := range []string{s.addr(25), s.addr(587), s.addr(24), s.addr(80), "credentials", "posthouse send"} {
+	for _, want := range []string{s.addr(25), s.addr(587), s.addr(26), s.addr(80), "credentials", "posthouse send"} {
 		s.WaitLog(want)
 	}
 	info, err := os.Stat(filepath.Join(s.dir, "credentials"))
@@ -193,5 +195,21 @@ func TestStopTellsIdleClients(t *testing.T) {
 	}
 	if err := s.Process.Wait(2 * maillab.Patience); err != nil {
 		t.Errorf("it ended with %v", err)
+	}
+}
+
+// A first start that fails leaves no folder: its ports would be those of the next start, whatever --port-base says then.
+func TestUpOnATakenPort(t *testing.T) {
+	t.Parallel()
+	dir := room(t)
+	base := maillab.FreeBase(t, standard...)
+	taken, err := net.Listen("tcp", maillab.Local(base+80)) // the last that is opened
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	wrong(t, posthouse(t, dir, "up", "--port-base", strconv.Itoa(base)), taken.Addr().String(), "in use", "posthouse: hint: ", "--port-base")
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
 	}
 }

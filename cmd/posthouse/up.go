@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -33,28 +34,7 @@ func upCommand(o *options) *cobra.Command {
 		Use:   "up",
 		Short: "Run all services of this node in one process; without a cluster file, make a working one first",
 		Args:  none,
-		RunE: func(c *cobra.Command, _ []string) error {
-			if err := f.needsDovecot(c.Context()); err != nil {
-				return err
-			}
-			made, err := f.prepare(o)
-			if err != nil {
-				return err
-			}
-			cluster, err := o.load()
-			if err != nil {
-				return err
-			}
-			if f.dovecot {
-				if err := cluster.UseDovecot(f.portBase + imapsPort); err != nil {
-					return err
-				}
-			}
-			f.run.Log = daemon.Logger(o.std.err, "")
-			f.run.Services = cluster.Self.Services
-			f.run.Ready = func(l []node.Listener) { announce(o.std.out, cluster, l, made) }
-			return started(cluster.Run(c.Context(), f.run))
-		},
+		RunE:  func(c *cobra.Command, _ []string) error { return f.up(c.Context(), o) },
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.dir, "dir", filepath.Dir(localPlace), "folder of the cluster file that is made when there is none")
@@ -63,6 +43,52 @@ func upCommand(o *options) *cobra.Command {
 	flags.BoolVar(&f.run.Outside, "outside", false, "deliver to the hosts of the world; without it foreign mail waits in the queue")
 	serviceFlags(c, &f.run)
 	return c
+}
+
+// up makes what is missing and runs it. A folder that was made for a first start goes with a start that failed: it holds no
+// mail, since nothing is taken before all parts have started, and the next try may want other ports.
+func (f *upFlags) up(ctx context.Context, o *options) error {
+	if err := f.needsDovecot(ctx); err != nil {
+		return err
+	}
+	made, err := f.prepare(o)
+	if err != nil {
+		return err
+	}
+	ready := false
+	err = f.serve(ctx, o, func(c *node.Cluster, l []node.Listener) {
+		ready = true
+		announce(o.std.out, c, l, made)
+	})
+	if made && !ready && !errors.Is(err, syscall.EWOULDBLOCK) { // by which a lock says that another `up` runs in the folder
+		return errors.Join(f.elsewhere(err), os.RemoveAll(f.dir))
+	}
+	return started(err)
+}
+
+// serve runs the services until the end.
+func (f *upFlags) serve(ctx context.Context, o *options, ready func(*node.Cluster, []node.Listener)) error {
+	cluster, err := o.load()
+	if err != nil {
+		return err
+	}
+	if f.dovecot {
+		if err := cluster.UseDovecot(f.portBase + imapsPort); err != nil {
+			return err
+		}
+	}
+	f.run.Log = daemon.Logger(o.std.err, "")
+	f.run.Services = cluster.Self.Services
+	f.run.Ready = func(l []node.Listener) { ready(cluster, l) }
+	return cluster.Run(ctx, f.run)
+}
+
+// elsewhere says what to do about a port that is taken before the folder's cluster file says where to listen.
+func (f *upFlags) elsewhere(err error) error {
+	if errors.Is(err, syscall.EADDRINUSE) {
+		return hinted(err, "take other ports with --port-base, for instance %d; `ss -ltnp` shows who has this one", 12000+f.portBase%1000)
+	}
+	return started(err)
 }
 
 // imapsPort is the standard port of IMAP over TLS.

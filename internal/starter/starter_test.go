@@ -105,7 +105,7 @@ func testZone(t *testing.T, dir string) {
 func TestMakePorts(t *testing.T) {
 	t.Parallel()
 	text := read(t, made(t, Options{PortBase: 12000}), ConfigName)
-	for _, address := range []string{"127.0.0.1:12024", "127.0.0.1:12025", "127.0.0.1:12465", "127.0.0.1:12587", "127.0.0.1:12080"} {
+	for _, address := range []string{"127.0.0.1:12026", "127.0.0.1:12025", "127.0.0.1:12465", "127.0.0.1:12587", "127.0.0.1:12080"} {
 		if !strings.Contains(text, `"`+address+`"`) {
 			t.Errorf("nothing listens on %s", address)
 		}
