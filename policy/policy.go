@@ -61,7 +61,8 @@ type Question struct {
 // LogWarned logs what warn_if_reject kept from refusing.
 func (q *Question) LogWarned(log *slog.Logger, id mail.ID) {
 	for _, v := range q.Warned {
-		log.Info("would be refused", "id", string(id), "from", q.From.String(), "to", q.To.String(), "reply", v.Reply.String(), "rule", v.Rule)
+		log.Info("would be refused", "id", string(id), "client", q.Client.Addr.Addr().String(), "helo", q.Client.HELO,
+			"from", q.From.String(), "to", q.To.String(), "reply", v.Reply.String(), "rule", v.Rule)
 	}
 }
 

@@ -5,6 +5,8 @@ package policy
 import (
 	"context"
 	"errors"
+	"log/slog"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -223,12 +225,22 @@ func TestExample(t *testing.T) {
 // TestWarned notes what would have been refused, and by which words.
 func TestWarned(t *testing.T) {
 	t.Parallel()
-	q := &Question{Client: &mail.Client{}, To: address(t, "a@ours.test"), From: address(t, "a@servfail.test"), Facts: &facts{trouble: "servfail.test"}}
+	client := &mail.Client{Addr: netip.MustParseAddrPort("192.0.2.1:25"), HELO: "there.test"}
+	q := &Question{Client: client, To: address(t, "a@ours.test"), From: address(t, "a@servfail.test"), Facts: &facts{trouble: "servfail.test"}}
 	if err := Both(t.Context(), list(t, "warn_if_reject reject"), list(t, "warn_if_reject reject_unknown_sender_domain"), q); err != nil {
 		t.Fatal(err)
 	}
 	if len(q.Warned) != 2 || q.Warned[0].Rule != "reject" || q.Warned[1].Rule != "reject_unknown_sender_domain" || q.Warned[1].Action != Defer {
 		t.Errorf("%+v", q.Warned)
+	}
+	var log strings.Builder
+	q.LogWarned(slog.New(slog.NewTextHandler(&log, nil)), "ID1")
+	for _, want := range []string{
+		`id=ID1 client=192.0.2.1 helo=there.test from=a@servfail.test to=a@ours.test reply="554 5.7.1`, "rule=reject\n", "rule=reject_unknown_sender_domain\n",
+	} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %s in\n%s", want, &log)
+		}
 	}
 }
 
