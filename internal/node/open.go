@@ -63,6 +63,9 @@ func (c *Cluster) checkMX(at config.Section) {
 		r, err := srs.Open(*s.SRS)
 		examine(here.At("secret_file"), r, err)
 	}
+	if c.Maildrop != nil { // smtp-in asks it too: what goes there does not leave us
+		c.checkTable(c.document.Root().Under(c.Self.Override).At("maildrop.virtual_mailbox_domains"), c.Maildrop.VirtualMailboxDomains)
+	}
 	readable := c.checkTable(at.At("relay_domains"), s.RelayDomains)
 	readable = c.checkTable(at.At("virtual_alias_domains"), s.VirtualAliasDomains) && readable
 	readable = c.checkTable(at.At("virtual_alias_maps"), s.VirtualAliasMaps) && readable

@@ -26,7 +26,7 @@ func (c *Config) sectionOf(service string) section {
 		return section{&s.Config, &s.Delivery, s.TLS, s.Admin, s.RecipientDelimiter}
 	case SMTPOut:
 		s := c.SMTPOut
-		return section{&s.Config, &s.Delivery, s.TLS, s.Admin, ""}
+		return section{&s.Config, &s.Delivery, s.TLS, s.Admin, s.RecipientDelimiter}
 	}
 	s := c.Maildrop
 	return section{&s.Config, &s.Delivery, s.TLS, s.Admin, s.RecipientDelimiter}

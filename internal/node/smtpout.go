@@ -41,7 +41,7 @@ func (n *snapshot) openSecrets(rules *smtpout.Service) error {
 		return err
 	}
 	if senders != nil {
-		rules.Owns = owns(senders)
+		rules.Owns = owns(senders, n.SMTPOut.RecipientDelimiter)
 	}
 	if n.SMTPOut.DKIM == nil {
 		return nil
@@ -60,14 +60,20 @@ func (c *Cluster) Signer() (*dkim.Signer, error) {
 	return dkim.Open(*c.SMTPOut.DKIM, c.document.Root().Dir())
 }
 
-// owns asks sender_login_maps.
-func owns(t *table.Table) func(login string, from mail.Path) bool {
+// owns asks sender_login_maps. Patterns see whole addresses alone, with the quotes that they need: a login that is $1 of the
+// address is one word.
+func owns(t *table.Table, delimiter string) func(login string, from mail.Path) bool {
 	return func(login string, from mail.Path) bool {
 		view := t.View()
-		lookup := func(key string) (string, bool) {
-			logins, _, ok := view.Lookup(key)
+		whole, fixed := from.Local()+"@"+from.Domain(), table.Fixed(view)
+		lookup := func(key string) (logins string, ok bool) {
+			if key == whole {
+				logins, _, ok = table.Address(view, whole, from.String())
+			} else {
+				logins, _, ok = fixed.Lookup(key)
+			}
 			return logins, ok
 		}
-		return auth.Owns(lookup, login, from.Local(), from.Domain(), "")
+		return auth.Owns(lookup, login, from.Local(), from.Domain(), delimiter)
 	}
 }

@@ -43,7 +43,7 @@ func (r *routes) hops(recipients []mail.Recipient) []nexthop {
 // dot, and *. Patterns see the whole address alone.
 func (r *routes) lookup(view table.View, to mail.Path) (string, bool) {
 	domain := to.Domain()
-	if hop, _, ok := view.Lookup(to.Local() + "@" + domain); ok {
+	if hop, _, ok := table.Address(view, to.Local()+"@"+domain, to.String()); ok {
 		return hop, true
 	}
 	fixed := table.Fixed(view)
