@@ -22,10 +22,10 @@ func (s *Snapshot) match(to mail.Path) (match, bool) {
 		return match{}, false
 	}
 	local, at := to.Local(), "@"+to.Domain()
-	fixed := table.Fixed(s.maps)
-	if m, ok := s.matchWhole(fixed, local+at, to.String()); ok {
-		return m, true
+	if value, where, ok := table.Address(s.maps, local+at, to.String()); ok {
+		return match{value: value, where: where}, true
 	}
+	fixed := table.Fixed(s.maps)
 	base, extension := split(local, s.o.Delimiter)
 	if extension != "" {
 		if value, where, ok := fixed.Lookup(base + at); ok {
@@ -36,18 +36,6 @@ func (s *Snapshot) match(to mail.Path) (match, bool) {
 		return m, true
 	}
 	value, where, ok := fixed.Lookup(at)
-	return match{value: value, where: where}, ok
-}
-
-// matchWhole looks the whole address up. Where it has to be written with quotes, patterns see them, as in Postfix: what $1 takes
-// out of it stays one word, and a stranger's "a b@c.test d" does not become three recipients.
-func (s *Snapshot) matchWhole(fixed table.View, plain, written string) (match, bool) {
-	if plain != written {
-		if value, where, ok := fixed.Lookup(plain); ok {
-			return match{value: value, where: where}, true
-		}
-	}
-	value, where, ok := s.maps.Lookup(written)
 	return match{value: value, where: where}, ok
 }
 

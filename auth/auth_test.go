@@ -268,7 +268,8 @@ func TestArgon(t *testing.T) {
 
 func TestOwns(t *testing.T) {
 	t.Parallel()
-	rows := map[string]string{"pim@ipng.ch": "pim, paul", "pim+list@ipng.ch": "list", "@ipng.ch": "admin"}
+	rows := map[string]string{"pim@ipng.ch": "pim, paul", "pim+list@ipng.ch": "list", "@ipng.ch": "admin",
+		"p q@ipng.ch": `"p, ann zoe\" bob", zoe`}
 	lookup := func(key string) (string, bool) { v, ok := rows[key]; return v, ok }
 	for _, c := range []struct {
 		login, local, domain string
@@ -277,6 +278,7 @@ func TestOwns(t *testing.T) {
 		{"pim", "pim", "ipng.ch", true}, {"PAUL", "pim", "ipng.ch", true}, {"admin", "pim", "ipng.ch", false},
 		{"pim", "pim+x", "ipng.ch", true}, {"pim", "pim+list", "ipng.ch", false}, {"list", "pim+list", "ipng.ch", true},
 		{"admin", "other", "ipng.ch", true}, {"pim", "other", "ipng.ch", false}, {"pim", "pim", "ipng.nl", false},
+		{"ann", "p q", "ipng.ch", false}, {"bob", "p q", "ipng.ch", false}, {"zoe", "p q", "ipng.ch", true}, {"", "p q", "ipng.ch", false},
 	} {
 		if got := Owns(lookup, c.login, c.local, c.domain, "+"); got != c.want {
 			t.Errorf("%s as %s@%s: %v", c.login, c.local, c.domain, got)

@@ -25,12 +25,32 @@ func senderKeys(local, domain, delimiter string) []string {
 	return append(keys, "@"+domain)
 }
 
-// listed looks for a login in a list with commas or blanks between its words.
+// listed looks for a login in a list with commas or blanks between its words. What stands in quotes is one word: a pattern may
+// have taken it out of an address that anybody can invent.
 func listed(logins, login string) bool {
-	for l := range strings.FieldsFuncSeq(logins, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' }) {
-		if strings.EqualFold(l, login) {
+	for rest := logins; rest != ""; {
+		var word string
+		word, rest = nextWord(rest)
+		if word != "" && strings.EqualFold(word, login) {
 			return true
 		}
 	}
 	return false
+}
+
+// nextWord cuts at the first comma or blank outside of quotes. The quotes stay, so that no login is ever equal to such a word
+// unless it has them too.
+func nextWord(s string) (word, rest string) {
+	quoted := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted && (c == ',' || c == ' ' || c == '\t'):
+			return s[:i], s[i+1:]
+		}
+	}
+	return s, ""
 }

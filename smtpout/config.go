@@ -20,6 +20,7 @@ type Config struct {
 	smtpd.Config          `yaml:",inline"`
 	Auth                  *auth.Config    `yaml:"auth"`
 	SenderLoginMaps       table.Ref       `yaml:"sender_login_maps"`
+	RecipientDelimiter    string          `yaml:"recipient_delimiter"` // for senders, and for transport_maps
 	RelayRestrictions     []string        `yaml:"relay_restrictions"`
 	RecipientRestrictions []string        `yaml:"recipient_restrictions"`
 	Milters               []milter.Config `yaml:"milters"`

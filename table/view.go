@@ -33,6 +33,17 @@ func Fixed(v View) View {
 	return chain(nil)
 }
 
+// Address looks a whole address up, plain (first last@a.test) and as it is written ("first last"@a.test). Fixed keys are plain.
+// Patterns see the quotes, as in Postfix: what $1 takes out of a stranger's "a b@c.test d" stays one word.
+func Address(v View, plain, written string) (value, where string, ok bool) {
+	if plain != written {
+		if value, where, ok = Fixed(v).Lookup(plain); ok {
+			return value, where, true
+		}
+	}
+	return v.Lookup(written)
+}
+
 func isPattern(v View) bool {
 	_, fixed := v.(*hashView)
 	return !fixed
