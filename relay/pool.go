@@ -82,7 +82,11 @@ func (p *pool) keep(k poolKey, r *resting) bool {
 	}
 	p.idle[k] = append(p.idle[k], r)
 	p.total++
-	r.timer = time.AfterFunc(p.limits.Time, func() { p.expire(k, r) })
+	if r.timer == nil {
+		r.timer = time.AfterFunc(p.limits.Time, func() { p.expire(k, r) })
+	} else {
+		r.timer.Reset(p.limits.Time)
+	}
 	return true
 }
 
