@@ -11,6 +11,19 @@ import (
 	"posthouse/internal/maillab"
 )
 
+// What fails alike in several services is said once.
+func TestSameFailureOnce(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	config := filepath.Join(s.dir, "posthouse.yaml")
+	r := posthouse(t, s.dir, "queue", "export", config, "--config", config)
+	wrong(t, r, "smtp-in, smtp-out, maildrop: ", "not a directory")
+	r = posthouse(t, s.dir, "send", s.user, "--config", config, "--ca-file", config)
+	if r.code != 1 || !contains(r.err, "posthouse.yaml: no certificate in PEM") {
+		t.Errorf("code %d: %s", r.code, r.err)
+	}
+}
+
 // wrong checks that a command fails, says why, and says it on standard error alone.
 func wrong(t *testing.T, r result, want ...string) {
 	t.Helper()
@@ -113,6 +126,9 @@ func TestQuestions(t *testing.T) {
 		{[]string{"config", "check"}, nil},
 		{[]string{"config", "show"}, []string{"cluster: posthouse.test"}},
 		{[]string{"queue", "list"}, nil},
+		{[]string{"queue", "upgrade"}, []string{"smtp-in upgraded\n", "maildrop upgraded\n"}},
+		{[]string{"queue", "upgrade", "--json"}, []string{`{"service":"smtp-in"}`}},
+		{[]string{"queue", "export", filepath.Join(s.dir, "none")}, []string{"0 messages\n"}},
 	} {
 		r := posthouse(t, s.dir, append(c.args, "--config", config)...)
 		if r.code != 0 {

@@ -42,6 +42,41 @@ func (f *dkimFlags) add(c *cobra.Command) {
 	c.Flags().StringVarP(&f.key, "key", "k", "", "file of the private key, PEM")
 }
 
+// check wants a domain and a selector that can stand in the DNS: a record under any other name would never be found.
+func (f *dkimFlags) check(c *cobra.Command, names ...string) error {
+	if err := want(c, names...); err != nil {
+		return err
+	}
+	for name, value := range map[string]string{"domain": f.domain, "selector": f.selector} {
+		if parsed, err := mail.ParseDomain(value); err != nil || strings.HasPrefix(parsed, "[") {
+			return usage(fmt.Errorf("--%s %q is no name in the DNS", name, value), "the record stands at SELECTOR._domainkey.DOMAIN")
+		}
+	}
+	return nil
+}
+
+// read is the private key.
+func (f *dkimFlags) read() ([]byte, error) {
+	key, err := os.ReadFile(f.key)
+	if err != nil {
+		return nil, hinted(err, "`posthouse dkim keygen` makes a key")
+	}
+	if _, err := dkim.Record(key); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.key, err)
+	}
+	return key, nil
+}
+
+// printRecord prints what the zone of the domain needs.
+func (f *dkimFlags) printRecord(o *options, key []byte) error {
+	record, err := dkim.Record(key)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(o.std.out, strings.TrimRight(dkim.ZoneRecord(f.selector, f.domain, record), "\n"))
+	return err
+}
+
 // want complains of the first of these flags that was left out.
 func want(c *cobra.Command, names ...string) error {
 	for _, name := range names {
@@ -61,22 +96,17 @@ func dkimKeygen(o *options) *cobra.Command {
 		Short: "Make a private key in a new file, and print the DNS record for it",
 		Args:  none,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := want(c, "domain", "selector", "key"); err != nil {
+			if err := f.check(c, "domain", "selector", "key"); err != nil {
 				return err
 			}
 			key, err := dkim.GenerateKey(kind, bits)
 			if err != nil {
 				return hinted(err, "--type takes rsa or ed25519, --bits 2048 to 4096")
 			}
-			record, err := dkim.Record(key)
-			if err != nil {
-				return err
-			}
 			if err := writeNew(f.key, key); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintln(o.std.out, strings.TrimRight(dkim.ZoneRecord(f.selector, f.domain, record), "\n"))
-			return err
+			return f.printRecord(o, key)
 		},
 	}
 	f.add(c)
@@ -108,19 +138,14 @@ func dkimDNS(o *options) *cobra.Command {
 		Short: "Print the DNS record of a private key",
 		Args:  none,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if err := want(c, "domain", "selector", "key"); err != nil {
+			if err := f.check(c, "domain", "selector", "key"); err != nil {
 				return err
 			}
-			key, err := os.ReadFile(f.key)
+			key, err := f.read()
 			if err != nil {
 				return err
 			}
-			record, err := dkim.Record(key)
-			if err != nil {
-				return fmt.Errorf("%s: %w", f.key, err)
-			}
-			_, err = fmt.Fprintln(o.std.out, strings.TrimRight(dkim.ZoneRecord(f.selector, f.domain, record), "\n"))
-			return err
+			return f.printRecord(o, key)
 		},
 	}
 	f.add(c)
@@ -154,10 +179,10 @@ func (f *dkimFlags) sign(c *cobra.Command, o *options, msg *mail.Message) ([]mai
 	if f.key == "" {
 		return signByTables(c.Context(), o, msg)
 	}
-	if err := want(c, "domain", "selector"); err != nil {
+	if err := f.check(c, "domain", "selector"); err != nil {
 		return nil, err
 	}
-	key, err := os.ReadFile(f.key)
+	key, err := f.read()
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +203,10 @@ func signByTables(ctx context.Context, o *options, msg *mail.Message) ([]mail.Fi
 		return nil, err
 	}
 	fields, err := signer.Sign(ctx, msg)
-	if err == nil && len(fields) == 0 {
+	switch {
+	case err == nil && msg.Header.Get("From") == "":
+		err = errors.New("the message on standard input has no From field")
+	case err == nil && len(fields) == 0:
 		err = fmt.Errorf("no line of the signing table is for From: %s", msg.Header.Get("From"))
 	}
 	return fields, err

@@ -29,23 +29,26 @@ func call(t *testing.T, stdin string, args ...string) called {
 func TestWrongCommandLines(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string][2]string{
-		"smtp_in":                   {`posthouse has no command "smtp_in"`, "did you mean smtp-in?"},
-		"nonsense":                  {`posthouse has no command "nonsense"`, "`posthouse --help` lists the commands"},
-		"config chekc":              {`posthouse config has no command "chekc"`, "did you mean check?"},
-		"queue lst":                 {`posthouse queue has no command "lst"`, "did you mean list?"},
-		"version now":               {`posthouse version takes no arguments, not "now"`, "`posthouse version --help` lists the flags"},
-		"up here":                   {`posthouse up takes no arguments, not "here"`, "`posthouse up --help` lists the flags"},
-		"up --outisde":              {"unknown flag: --outisde", "`posthouse up --help` lists the flags"},
-		"alias":                     {"posthouse alias takes one ADDRESS, not 0", "posthouse alias ADDRESS"},
-		"srs forward a@b.test c":    {"posthouse srs forward takes one ADDRESS, not 2", "posthouse srs forward ADDRESS"},
-		"queue hold":                {"queue hold needs to know which mail", "name ids, a filter (--help lists them), or --all"},
-		"queue export":              {"posthouse queue export takes one DIR, not 0", "posthouse queue export DIR"},
-		"queue import /tmp":         {"queue import needs to know which queue", "say --service smtp-out, for instance"},
-		"send":                      {"posthouse send needs a recipient", "posthouse send guest@posthouse.test"},
-		"dkim keygen":               {"posthouse dkim keygen needs --domain", "`posthouse dkim keygen --help` lists the flags"},
-		"passwd a b":                {"posthouse passwd takes one USER, not 2", "the password comes from the terminal or standard input, never from the command line"},
-		"passwd a:b":                {`user "a:b": a name has no colon and no line break`, "posthouse passwd USER"},
-		"passwd --scheme rot13 ann": {`unknown scheme "ROT13"`, "--scheme takes one of "},
+		"smtp_in":                              {`posthouse has no command "smtp_in"`, "did you mean smtp-in?"},
+		"nonsense":                             {`posthouse has no command "nonsense"`, "`posthouse --help` lists the commands"},
+		"config chekc":                         {`posthouse config has no command "chekc"`, "did you mean check?"},
+		"queue lst":                            {`posthouse queue has no command "lst"`, "did you mean list?"},
+		"version now":                          {`posthouse version takes no arguments, not "now"`, "`posthouse version --help` lists the flags"},
+		"up here":                              {`posthouse up takes no arguments, not "here"`, "`posthouse up --help` lists the flags"},
+		"up --outisde":                         {"unknown flag: --outisde", "`posthouse up --help` lists the flags"},
+		"alias":                                {"posthouse alias takes one ADDRESS, not 0", "posthouse alias ADDRESS"},
+		"srs forward a@b.test c":               {"posthouse srs forward takes one ADDRESS, not 2", "posthouse srs forward ADDRESS"},
+		"queue hold":                           {"queue hold needs to know which mail", "name ids, a filter (--help lists them), or --all"},
+		"queue export":                         {"posthouse queue export takes one DIR, not 0", "posthouse queue export DIR"},
+		"queue import /tmp":                    {"queue import needs to know which queue", "say --service smtp-out, for instance"},
+		"queue show nonsense":                  {`"nonsense" is not a queue id`, "`posthouse queue list` shows the ids"},
+		"dkim keygen -d a..test -s x -k nokey": {`--domain "a..test" is no name in the DNS`, "the record stands at SELECTOR._domainkey.DOMAIN"},
+		"dkim dns -d a.test -s x.. -k nokey":   {`--selector "x.." is no name in the DNS`, "the record stands at SELECTOR._domainkey.DOMAIN"},
+		"send":                                 {"posthouse send needs a recipient", "posthouse send guest@posthouse.test"},
+		"dkim keygen":                          {"posthouse dkim keygen needs --domain", "`posthouse dkim keygen --help` lists the flags"},
+		"passwd a b":                           {"posthouse passwd takes one USER, not 2", "the password comes from the terminal or standard input, never from the command line"},
+		"passwd a:b":                           {`user "a:b": a name has no colon and no line break`, "posthouse passwd USER"},
+		"passwd --scheme rot13 ann":            {`unknown scheme "ROT13"`, "--scheme takes one of "},
 	} {
 		got := call(t, "", strings.Fields(line)...)
 		text := "posthouse: error: " + want[0] + "\nposthouse: hint: " + want[1]
@@ -71,6 +74,7 @@ func TestFailures(t *testing.T) {
 		"alias notanaddress":                      `error: "notanaddress": `,
 		"dkim keygen -d a.test -s x -k " + file:   "hint: a key is never overwritten; name another file with --key",
 		"dkim dns -d a.test -s x -k " + file:      "posthouse.yaml: ",
+		"dkim sign -d a.test -s y -k " + file:     "posthouse.yaml: not a private key",
 		"dkim sign -d a.test -s x -k " + dir + "": "is a directory",
 	} {
 		got := call(t, "", strings.Fields(line)...)

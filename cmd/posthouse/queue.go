@@ -75,6 +75,9 @@ func queueVerb(o *options, v verb) *cobra.Command {
 		Short: v.short,
 		RunE: func(c *cobra.Command, ids []string) error {
 			for _, id := range ids {
+				if !mail.ID(id).Valid() {
+					return usage(fmt.Errorf("%q is not a queue id", id), "`posthouse queue list` shows the ids")
+				}
 				f.filter.IDs = append(f.filter.IDs, mail.ID(id))
 			}
 			if v.verb != delivery.VerbList && f.empty() {
@@ -144,20 +147,49 @@ func (f *queueFlags) ask(ctx context.Context, o *options, verb string, args any)
 		return err
 	}
 	var answers []answer
-	var failed []error
+	var failed failures
 	for _, service := range services {
 		err := c.Control(ctx, service, verb, args, func(line json.RawMessage) error {
 			answers = append(answers, answer{node.Label(service), line})
 			return nil
 		})
 		if err != nil {
-			failed = append(failed, fmt.Errorf("%s: %w", node.Label(service), err))
+			failed.add(node.Label(service), err)
+		} else if verb == delivery.VerbUpgrade {
+			answers = append(answers, answer{node.Label(service), json.RawMessage("{}")})
 		}
 	}
 	if len(failed) > 0 {
-		return explain(errors.Join(append(notMoved(verb, answers), failed...)...))
+		return explain(errors.Join(append(notMoved(verb, answers), failed.all()...)...))
 	}
 	return f.print(o, verb, answers)
+}
+
+// failures are what services could not do. What is the same for several is said once.
+type failures []struct {
+	services string
+	err      error
+}
+
+func (f *failures) add(service string, err error) {
+	for i, other := range *f {
+		if other.err.Error() == err.Error() {
+			(*f)[i].services += ", " + service
+			return
+		}
+	}
+	*f = append(*f, struct {
+		services string
+		err      error
+	}{service, err})
+}
+
+func (f failures) all() []error {
+	var out []error
+	for _, one := range f {
+		out = append(out, fmt.Errorf("%s: %w", one.services, one.err))
+	}
+	return out
 }
 
 func explain(err error) error {

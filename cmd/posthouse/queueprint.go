@@ -24,8 +24,7 @@ func (f *queueFlags) print(o *options, verb string, answers []answer) error {
 	case delivery.VerbExport, delivery.VerbImport:
 		return f.printMoved(o, answers)
 	case delivery.VerbUpgrade:
-		_, err := fmt.Fprintln(o.std.out, "upgraded")
-		return err
+		return f.printUpgraded(o, answers)
 	}
 	return f.printActed(o, verb, answers)
 }
@@ -137,6 +136,19 @@ func reason(i delivery.Item) string {
 	return ": " + i.Reason
 }
 
+// printUpgraded names the queues.
+func (f *queueFlags) printUpgraded(o *options, answers []answer) error {
+	if f.json {
+		return printLines(o, answers)
+	}
+	for _, a := range answers {
+		if _, err := fmt.Fprintf(o.std.out, "%s upgraded\n", a.service); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // printMoved names the files.
 func (f *queueFlags) printMoved(o *options, answers []answer) error {
 	if f.json {
@@ -151,7 +163,8 @@ func (f *queueFlags) printMoved(o *options, answers []answer) error {
 			return err
 		}
 	}
-	return nil
+	_, err = fmt.Fprintln(o.std.out, count(len(moved), "message"))
+	return err
 }
 
 // notMoved is why single messages could not be exported.

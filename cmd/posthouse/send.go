@@ -173,6 +173,9 @@ func (f *sendFlags) message(o *options, to []string) (*mail.Envelope, *mail.Mess
 	if err != nil {
 		return nil, nil, fmt.Errorf("message: %w", err)
 	}
+	if len(msg.Header.Fields()) == 0 {
+		return nil, nil, errors.New("message: standard input has no header")
+	}
 	return env, msg, nil
 }
 
@@ -192,7 +195,9 @@ func (f *sendFlags) dial(ctx context.Context, show io.Writer) (*smtpclient.Conn,
 			return nil, err
 		}
 		config.RootCAs = x509.NewCertPool()
-		config.RootCAs.AppendCertsFromPEM(pem)
+		if !config.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("%s: no certificate in PEM", f.caFile)
+		}
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", f.server)
 	if err != nil {

@@ -48,7 +48,7 @@ func srsDirection(o *options, name, short string, turn func(*srs.Rewriter, mail.
 			}
 			result, err := turn(rewriter, address)
 			if err != nil {
-				return fmt.Errorf("%s: %w", address, err)
+				return err // which names the address
 			}
 			_, err = fmt.Fprintln(o.std.out, result)
 			return err
