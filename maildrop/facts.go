@@ -18,7 +18,9 @@ type facts struct {
 }
 
 // Authorised reports a recipient that mail is taken for, whoever sends it.
-func (f *facts) Authorised(to mail.Path) bool { return f.of.aliases.IsOurs(to.Domain()) }
+func (f *facts) Authorised(to mail.Path) bool {
+	return f.of.aliases.IsOurs(to.Domain()) && !policy.Routed(to)
+}
 
 // Final reports a domain of ours, whose DNS does not matter.
 func (f *facts) Final(domain string) bool { return f.of.aliases.IsOurs(domain) }

@@ -69,7 +69,7 @@ func (q *Question) LogWarned(log *slog.Logger, id mail.ID) {
 // Facts answers rules when they ask. An error is an answer: the rule judges it.
 type Facts interface {
 	Trusted(c *mail.Client) bool                                 // in mynetworks
-	Authorised(to mail.Path) bool                                // a domain that we are final or backup for, or a valid SRS address
+	Authorised(to mail.Path) bool                                // taken for whoever sends it: our domains unless Routed, and valid SRS addresses
 	Final(domain string) bool                                    // we are final for it: its DNS does not matter
 	Resolves(ctx context.Context, domain string) (bool, error)   // has MX, A or AAAA
 	Deliverable(ctx context.Context, to mail.Path) (bool, error) // the recipient exists

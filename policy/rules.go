@@ -6,6 +6,7 @@ import (
 	"context"
 	"strings"
 
+	"posthouse/mail"
 	"posthouse/reply"
 )
 
@@ -53,16 +54,11 @@ func enforced(word string) judge {
 	return nil
 }
 
-// authorised is a destination of ours, without sender-specified routing (user%elsewhere@ours, elsewhere!user@ours): a host
-// behind us might follow it. What is signed, an SRS address, may have such a sender in it.
-func authorised(q *Question) bool {
-	if !q.Facts.Authorised(q.To) {
-		return false
-	}
-	local := q.To.Local()
-	signed := len(local) > 4 && strings.EqualFold(local[:3], "SRS")
-	return signed || !strings.ContainsAny(local, "@%!")
-}
+func authorised(q *Question) bool { return q.Facts.Authorised(q.To) }
+
+// Routed reports sender-specified routing (user%elsewhere@ours, elsewhere!user@ours, "user@elsewhere"@ours), which makes no
+// recipient an authorised one: a host behind us might follow it.
+func Routed(to mail.Path) bool { return strings.ContainsAny(to.Local(), "@%!") }
 
 func always(v Verdict) judge { return func(context.Context, *Question) Verdict { return v } }
 

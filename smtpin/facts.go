@@ -20,7 +20,7 @@ type facts struct {
 // Authorised reports a recipient that mail is taken for, whoever sends it. Of an SRS address it is the hash that says so, which
 // Rcpt has checked before it asks.
 func (f *facts) Authorised(to mail.Path) bool {
-	return f.of.service.isSRS(to) || f.of.takes(to.Domain())
+	return f.of.service.isSRS(to) || f.of.takes(to.Domain()) && !policy.Routed(to)
 }
 
 // Final reports a domain of ours, whose DNS does not matter.

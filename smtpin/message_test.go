@@ -247,3 +247,29 @@ type sink struct{}
 func (sink) Carry(_ context.Context, env *mail.Envelope, _ *mail.Message) mail.Outcome {
 	return mail.All(len(env.Recipients), mail.Result{Status: mail.Relayed})
 }
+
+// TestRoutedRecipients: user%elsewhere@ours asks us to relay, whatever its local part begins with. What we signed ourselves
+// comes home even so.
+func TestRoutedRecipients(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, "")
+	w.Relay = list(t, "reject_unauth_destination")
+	signed, err := w.SRS.Forward(path(t, "a%b@client.test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for to, want := range map[string]string{
+		"a@relay.test":                          "",
+		"victim%else.test@relay.test":           "554 5.7.1",
+		"else.test!victim@relay.test":           "554 5.7.1",
+		"SRS0=victim%else.test@relay.test":      "554 5.7.1",
+		"SRS0=aaaa=AA=else.test=a%b@alias.test": "554 5.7.1",
+		`"victim@else.test"@relay.test`:         "554 5.7.1",
+		signed.String():                         "",
+	} {
+		tx, env := w.begin(t, "x@client.test")
+		if got := rcpt(t, tx, env, to); got != want {
+			t.Errorf("%s: %q, want %q", to, got, want)
+		}
+	}
+}
