@@ -14,6 +14,7 @@ var (
 	TooFast      = Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many connections in a short time, please try again later"}
 	TooManyMail  = Reply{Code: 450, Enhanced: "4.7.1", Text: "Too much mail in a short time, please try again later"}
 	TooManyErrs  = Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many errors"}
+	TooManyTries = Reply{Code: 421, Enhanced: "4.7.0", Text: "Too many wrong passwords, please try again later"}
 
 	BadCommand   = Reply{Code: 500, Enhanced: "5.5.2", Text: "Command not recognised"}
 	BareNewline  = Reply{Code: 550, Enhanced: "5.5.2", Text: "Bare CR or LF is not allowed, lines end in CRLF"}

@@ -125,10 +125,24 @@ func (c *conn) penalty() time.Duration {
 	return time.Duration(min(n, maxPenalty)) * time.Duration(c.o.Config.AuthFailureDelay)
 }
 
+// guessedTooOften reports a client that had all its wrong passwords of this minute, over whatever connections. It is asked before
+// the service computes a hash, so that guesses do not take the turns of those who know theirs.
+func (c *conn) guessedTooOften() bool {
+	most := c.o.Config.ClientAuthFailureLimit
+	if c.key == "" || most <= 0 || c.server.failures.Add(c.key, 0) < most {
+		return false
+	}
+	c.server.metrics.refused.WithLabelValues("client_auth_failure_limit").Inc()
+	return true
+}
+
 func (c *conn) authenticate(mechanism, user, password string) (string, error) {
 	a, ok := c.session.(Authenticator)
 	if !ok || user == "" || password == "" {
 		return "", reply.AuthFailed.Because(errors.New("no user, no password, or to act for another"))
+	}
+	if c.guessedTooOften() {
+		return "", reply.TooManyTries
 	}
 	login, err := a.Authenticate(c.ctx, mechanism, user, password)
 	var r reply.Reply

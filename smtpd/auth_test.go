@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -143,6 +144,45 @@ func TestPenaltyOfAClient(t *testing.T) {
 		conn.key = c.key
 		if got := conn.penalty(); got != c.want*time.Second {
 			t.Errorf("%d, %q: %s", i, c.key, got)
+		}
+	}
+}
+
+// TestGuessesOfAClient: after its wrong passwords of a minute a client is sent away before one more is looked at, over whatever
+// connection. Who is in mynetworks may go on.
+func TestGuessesOfAClient(t *testing.T) {
+	t.Parallel()
+	for _, trusted := range []bool{false, true} {
+		var checked atomic.Int32
+		r := &recorder{onAuth: func(user, password string) (string, error) {
+			checked.Add(1)
+			return users().onAuth(user, password)
+		}}
+		w := start(t, r, func(o *Options, _ *listen.Config) {
+			o.PlainAuth, o.Config.ClientAuthFailureLimit = true, 3
+			if trusted {
+				o.Mynetworks = loopback
+			}
+		})
+		try := func(last bool, tries ...string) { // password, reply
+			p := w.hello()
+			for i := 0; i < len(tries); i += 2 {
+				p.do("AUTH PLAIN "+b64("\x00pat\x00"+tries[i])+"\r\n", tries[i+1])
+			}
+			if last {
+				p.end()
+			}
+		}
+		try(false, "x", "535 5.7.8", "x", "535 5.7.8", "hunter2", "235 2.7.0")
+		try(false, "x", "535 5.7.8")
+		if trusted {
+			try(false, "x", "535 5.7.8", "hunter2", "235 2.7.0")
+			continue
+		}
+		try(true, "x", "421 4.7.0")
+		try(true, "hunter2", "421 4.7.0")
+		if n := checked.Load(); n != 4 {
+			t.Errorf("%d passwords were checked", n)
 		}
 	}
 }

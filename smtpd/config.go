@@ -21,9 +21,10 @@ type Config struct {
 
 	ForbidBareNewline string `yaml:"forbid_bare_newline"` // "reject", "normalize"; authenticated clients and mynetworks: always normalize
 
-	ClientConnectionCountLimit int `yaml:"client_connection_count_limit"` // at once; 0: no limit. mynetworks are exempt from these three
+	ClientConnectionCountLimit int `yaml:"client_connection_count_limit"` // at once; 0: no limit. mynetworks are exempt from these four
 	ClientConnectionRateLimit  int `yaml:"client_connection_rate_limit"`  // a minute
 	ClientMessageRateLimit     int `yaml:"client_message_rate_limit"`     // a minute
+	ClientAuthFailureLimit     int `yaml:"client_auth_failure_limit"`     // wrong passwords a minute
 	MaxConnections             int `yaml:"max_connections"`               // of all clients; 0: from the limit of open files
 
 	ErrorLimit     int `yaml:"error_limit"`      // errors in one connection before 421
@@ -46,6 +47,7 @@ func (c *Config) SetDefaults() {
 		RecipientLimit:             1000,
 		ForbidBareNewline:          "reject",
 		ClientConnectionCountLimit: 50,
+		ClientAuthFailureLimit:     60,
 		ErrorLimit:                 20,
 		AuthErrorLimit:             5,
 		AuthFailureDelay:           config.Duration(time.Second),
@@ -78,6 +80,7 @@ func (c *Config) Validate(at config.Section) {
 		"client_connection_count_limit": c.ClientConnectionCountLimit,
 		"client_connection_rate_limit":  c.ClientConnectionRateLimit,
 		"client_message_rate_limit":     c.ClientMessageRateLimit,
+		"client_auth_failure_limit":     c.ClientAuthFailureLimit,
 		"max_connections":               c.MaxConnections,
 	} {
 		if n < 0 {

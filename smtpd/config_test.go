@@ -25,6 +25,7 @@ func TestConfig(t *testing.T) {
 		"forbid_bare_newline: sometimes":    "it is reject or normalize",
 		"client_message_rate_limit: -1":     "must not be negative",
 		"client_connection_count_limit: -1": "must not be negative",
+		"client_auth_failure_limit: -1":     "must not be negative",
 		"max_connections: -1":               "must not be negative",
 		"command_timeout: 0s":               "must be more than 0",
 		"error_limit: 0":                    "must be more than 0",
