@@ -43,7 +43,7 @@ func Open(c Config) (*PasswdFile, error) {
 	p := &PasswdFile{
 		MaxWait: maxWait,
 		config:  c,
-		turns:   make(chan struct{}, min(4, runtime.GOMAXPROCS(0))),
+		turns:   make(chan struct{}, min(4, runtime.NumCPU())),
 		seed:    maphash.MakeSeed(),
 	}
 	_, err := p.Reload()

@@ -50,6 +50,7 @@ type process struct {
 
 // Run runs services of this node until ctx ends or a signal comes.
 func (c *Cluster) Run(ctx context.Context, o Options) error {
+	useProcessors()
 	if err := c.enforceable(o); err != nil {
 		return err
 	}
