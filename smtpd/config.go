@@ -15,6 +15,7 @@ type Config struct {
 	Listen   []listen.Config `yaml:"listen"`
 
 	MessageSizeLimit config.Size `yaml:"message_size_limit"` // octets as received, CRLF as two
+	QueueMinFree     config.Size `yaml:"queue_minfree"`      // of the disk below which MAIL is 452; 0: 1.5 * message_size_limit + 64 MiB
 	HeaderSizeLimit  config.Size `yaml:"header_size_limit"`
 	HopcountLimit    int         `yaml:"hopcount_limit"` // Received fields
 	RecipientLimit   int         `yaml:"recipient_limit"`
@@ -64,6 +65,7 @@ const maxFailureDelay = 10 * time.Second
 // Validate checks the values, and that there is something to listen on.
 func (c *Config) Validate(at config.Section) {
 	c.validateNames(at)
+	c.validateFree(at.At("queue_minfree"))
 	positive(at.At("message_size_limit"), int64(c.MessageSizeLimit))
 	positive(at.At("header_size_limit"), int64(c.HeaderSizeLimit))
 	positive(at.At("hopcount_limit"), int64(c.HopcountLimit))
@@ -89,6 +91,25 @@ func (c *Config) Validate(at config.Section) {
 	}
 	if c.RecipientLimit < 100 {
 		at.At("recipient_limit").Errorf("must be at least 100 (RFC 5321 4.5.3.1.8), not %d", c.RecipientLimit)
+	}
+}
+
+// freeReserve is what the store itself must still be able to write when mail is refused.
+const freeReserve = 64 << 20
+
+// MinFree is queue_minfree in octets. Its default has room for one message more, which Postfix demands of its own.
+func (c *Config) MinFree() int64 {
+	if c.QueueMinFree == 0 {
+		return c.roomForOne() + freeReserve
+	}
+	return int64(c.QueueMinFree)
+}
+
+func (c *Config) roomForOne() int64 { return int64(c.MessageSizeLimit) * 3 / 2 }
+
+func (c *Config) validateFree(at config.Section) {
+	if c.MinFree() < c.roomForOne() {
+		at.Errorf("must be at least 1.5 times message_size_limit, or the largest message may fill the disk; not %s", c.QueueMinFree)
 	}
 }
 

@@ -48,6 +48,21 @@ func TestConfig(t *testing.T) {
 	}
 }
 
+func TestQueueMinFree(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]int64{
+		"message_size_limit: 10MiB\n":                       15<<20 + freeReserve,
+		"message_size_limit: 10MiB\nqueue_minfree: 1GiB\n":  1 << 30,
+		"message_size_limit: 10MiB\nqueue_minfree: 14MiB\n": 0,
+	} {
+		var c Config
+		_, report := config.Parse("test.yaml", []byte("hostname: mx.test\nlisten: [\":25\"]\n"+text), &c)
+		if err := report.Err(); (err == nil) != (want != 0) || err == nil && c.MinFree() != want {
+			t.Errorf("%q: %d, %v", text, c.MinFree(), err)
+		}
+	}
+}
+
 func TestDefaults(t *testing.T) {
 	t.Parallel()
 	c := testConfig()
