@@ -32,7 +32,8 @@ const (
 // Part is one thing that is started and stopped. Every function may be nil.
 type Part struct {
 	Name string
-	// Start opens what the part needs and returns when it can work. Parts start one after the other.
+	// Start opens what the part needs and returns when it can work. Parts start one after the other. With an error it has
+	// closed what it opened: Close is not called then, as it is for the parts before.
 	Start func(ctx context.Context) error
 	// Run works until stop ends, and returns by the time hard ends. An error ends the whole process.
 	Run func(stop, hard context.Context) error

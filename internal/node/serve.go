@@ -5,6 +5,7 @@ package node
 import (
 	"context"
 	"errors"
+	"net"
 
 	"posthouse/certs"
 	"posthouse/internal/listen"
@@ -20,15 +21,23 @@ func (s *service) listen(ctx context.Context) (err error) {
 	for _, c := range w.Listen {
 		l, err := listen.Open(ctx, c)
 		if err != nil {
-			for _, open := range s.sockets {
-				open.Close()
-			}
-			return err
+			return errors.Join(err, s.closeSockets())
 		}
 		s.sockets = append(s.sockets, l)
 		s.listeners = append(s.listeners, Listener{s.label, l.Addr().String(), note(c)})
 	}
 	return nil
+}
+
+// closeSockets is for those that were never served: the server closes its own, and twice is no matter.
+func (s *service) closeSockets() error {
+	var errs []error
+	for _, l := range s.sockets {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // note says in a word what is special about a listener.

@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -84,7 +85,7 @@ func (s *service) addParts() {
 		Close: func() error { return s.way.Load().routes.close() },
 	})
 	s.addControl()
-	s.daemon.Add(daemon.Part{Name: s.label + " smtp", Start: s.listen, Run: s.serve})
+	s.daemon.Add(daemon.Part{Name: s.label + " smtp", Start: s.listen, Run: s.serve, Close: s.closeSockets})
 	s.ready = append(s.ready, func() error { return s.store.Err() })
 }
 
@@ -94,8 +95,7 @@ func (s *service) openQueue(ctx context.Context) error {
 	if err := os.MkdirAll(s.dir, 0o700); err != nil {
 		return err
 	}
-	limit := int64(section.MessageSizeLimit)
-	store, err := pebbledb.Open(s.current.QueueDir(s.name), pebbledb.Options{Log: s.log, MessageLimit: limit, MinFree: limit*3/2 + 64<<20})
+	store, err := pebbledb.Open(s.current.QueueDir(s.name), section.storeOptions(s.log))
 	if err != nil {
 		return fmt.Errorf("open the queue in %s: %w", s.dir, err)
 	}
@@ -105,7 +105,15 @@ func (s *service) openQueue(ctx context.Context) error {
 		return err
 	}
 	s.store, s.queue, s.depth = store, q, newDepth(s.name, store)
-	return s.registry.Register(s.depth)
+	if err := s.registry.Register(s.depth); err != nil {
+		return errors.Join(err, s.closeQueue())
+	}
+	return nil
+}
+
+// storeOptions are the store's, by the section.
+func (s section) storeOptions(log *slog.Logger) pebbledb.Options {
+	return pebbledb.Options{Log: log, MessageLimit: int64(s.MessageSizeLimit), MinFree: s.MinFree()}
 }
 
 // hop is the queue's question at each claim: what counts as one next hop for concurrency.
@@ -176,12 +184,22 @@ func (s *service) expandReport(to mail.Recipient) []mail.Recipient {
 // addControl opens the control socket.
 func (s *service) addControl() {
 	var control *admin.Control
+	served := false
 	s.daemon.Add(daemon.Part{
 		Name: s.label + " control",
 		Start: func(context.Context) (err error) {
 			control, err = admin.ListenControl(s.current.ControlSocket(s.name), s.manager.Control(), s.log)
 			return err
 		},
-		Run: func(stop, hard context.Context) error { return control.Serve(stop, hard) },
+		Run: func(stop, hard context.Context) error {
+			served = true
+			return control.Serve(stop, hard)
+		},
+		Close: func() error {
+			if served { // then it has closed itself
+				return nil
+			}
+			return control.Close()
+		},
 	})
 }
