@@ -81,9 +81,5 @@ func (m *Manager) carry(ctx context.Context, env *mail.Envelope, msg *mail.Messa
 	if carrier == nil {
 		return mail.All(n, mail.Result{Status: mail.Deferred, Reply: reply.ConfigError.Because(fmt.Errorf("no route to %s", destination))})
 	}
-	out = carrier.Carry(ctx, env, msg)
-	for len(out) < n {
-		out = append(out, mail.Result{})
-	}
-	return out[:n]
+	return carrier.Carry(ctx, env, msg).Of(n)
 }

@@ -66,6 +66,16 @@ func (o Outcome) Err() error {
 	return nil
 }
 
+// Of is the outcome of n recipients, whatever its carrier says: who has no result has the zero one, which is no success.
+func (o Outcome) Of(n int) Outcome {
+	if len(o) == n {
+		return o
+	}
+	exact := make(Outcome, n)
+	copy(exact, o)
+	return exact
+}
+
 // All is the same result for n recipients.
 func All(n int, r Result) Outcome { return slices.Repeat(Outcome{r}, n) }
 

@@ -22,7 +22,7 @@ func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
 	if len(mailboxes) > 0 {
 		env := *t.env
 		env.Recipients = mailboxes
-		if err := t.service.Next.Carry(ctx, &env, msg).Err(); err != nil {
+		if err := t.service.Next.Carry(ctx, &env, msg).Of(len(env.Recipients)).Err(); err != nil {
 			return err
 		}
 	}

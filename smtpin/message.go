@@ -22,7 +22,7 @@ func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
 	if len(recipients) > 0 {
 		env := *t.env
 		env.Recipients = t.forward(env.From, recipients)
-		if err := t.service.Next.Carry(ctx, &env, msg).Err(); err != nil {
+		if err := t.service.Next.Carry(ctx, &env, msg).Of(len(env.Recipients)).Err(); err != nil {
 			return err
 		}
 	}

@@ -133,5 +133,5 @@ func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
 		}
 		msg.Header.Prepend(fields...)
 	}
-	return t.service.Next.Carry(ctx, t.env, msg).Err()
+	return t.service.Next.Carry(ctx, t.env, msg).Of(len(t.env.Recipients)).Err()
 }

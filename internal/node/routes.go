@@ -123,7 +123,7 @@ type part struct {
 	recipients []int // of the envelope
 }
 
-// Carry takes one route after the other.
+// Carry takes one route after the other. A recipient of whom a carrier says nothing is tried again.
 func (s split) Carry(ctx context.Context, env *mail.Envelope, msg *mail.Message) mail.Outcome {
 	out := make(mail.Outcome, len(env.Recipients))
 	for _, p := range s {
@@ -132,7 +132,7 @@ func (s split) Carry(ctx context.Context, env *mail.Envelope, msg *mail.Message)
 		for i, n := range p.recipients {
 			some.Recipients[i] = env.Recipients[n]
 		}
-		for i, result := range p.carrier.Carry(ctx, &some, msg) {
+		for i, result := range p.carrier.Carry(ctx, &some, msg).Of(len(p.recipients)) {
 			result.HopDead = false // the others of this destination go elsewhere
 			out[p.recipients[i]] = result
 		}

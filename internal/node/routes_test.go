@@ -167,3 +167,25 @@ func TestSplit(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", s, want)
 	}
 }
+
+// replies is a carrier that says what it likes, whoever the recipients are.
+type replies mail.Outcome
+
+func (r replies) Carry(context.Context, *mail.Envelope, *mail.Message) mail.Outcome { return mail.Outcome(r) }
+
+// TestSplitCountsForItself: a carrier that says too much or too little harms no other's recipients, and makes no success.
+func TestSplitCountsForItself(t *testing.T) {
+	t.Parallel()
+	sent := mail.Result{Status: mail.Relayed}
+	parts := split{
+		{replies{sent, sent, sent}, []int{2}},
+		{replies{sent}, []int{1, 0}},
+		{replies(nil), []int{3}},
+	}
+	out := parts.Carry(t.Context(), &mail.Envelope{Recipients: make([]mail.Recipient, 4)}, nil)
+	for i, want := range []mail.Status{mail.Unknown, mail.Relayed, mail.Relayed, mail.Unknown} {
+		if out[i].Status != want {
+			t.Errorf("%d: %v", i, out[i])
+		}
+	}
+}
