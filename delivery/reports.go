@@ -4,11 +4,13 @@ package delivery
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"posthouse/dsn"
 	"posthouse/mail"
 	"posthouse/queue"
+	"posthouse/reply"
 )
 
 // report is one DSN ready to be queued.
@@ -69,6 +71,7 @@ func calls(kind dsn.Kind, v verdict) bool {
 // Why a report is not sent, for log and metric.
 const (
 	whyNull            = "null_sender"     // a bounce of a bounce
+	whyRequireTLS      = "requiretls"      // a bounce of mail with REQUIRETLS, whose way back lacks it
 	whyUnauthenticated = "unauthenticated" // SPF or DMARC failed: the sender is somebody else, most likely
 )
 
@@ -76,6 +79,8 @@ const (
 func (m *Manager) suppressed(kind dsn.Kind, env *mail.Envelope, about []dsn.Recipient) bool {
 	why := ""
 	switch {
+	case env.From.IsNull() && env.RequireTLS && refusedAs(reply.RequireTLSFails, about):
+		why = whyRequireTLS
 	case env.From.IsNull():
 		why = whyNull
 	case env.Unauthenticated && !m.config().BounceUnauthenticated:
@@ -91,6 +96,10 @@ func (m *Manager) suppressed(kind dsn.Kind, env *mail.Envelope, about []dsn.Reci
 		}
 	}
 	return true
+}
+
+func refusedAs(why reply.Reply, about []dsn.Recipient) bool {
+	return slices.ContainsFunc(about, func(to dsn.Recipient) bool { return to.Result.Reply.Enhanced == why.Enhanced })
 }
 
 // report makes one. It never panics: what a stranger's message does to the writer of reports must not end the service.

@@ -245,6 +245,38 @@ func TestFailureOfAReportEndsThere(t *testing.T) {
 	})
 }
 
+// A report on mail with REQUIRETLS needs it, too. Where the way back lacks it, the log says that somebody was not told.
+func TestReportWithoutRequireTLSOnItsWayIsSeen(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		registry := prometheus.NewRegistry()
+		l := newLab(t, func(_ context.Context, env *mail.Envelope) mail.Outcome {
+			if !env.RequireTLS {
+				t.Errorf("%s -> %s goes without REQUIRETLS", env.From, env.Recipients[0].To)
+			}
+			return mail.All(1, mail.Result{Status: mail.Failed, Reply: reply.RequireTLSFails})
+		}, func(o *Options) { o.Registry = registry })
+		to := path(t, "b@there.test")
+		l.queueUp(&mail.Envelope{From: path(t, "a@from.test"), RequireTLS: true, Recipients: []mail.Recipient{{To: to, Given: to}}})
+		l.start()
+		synctest.Wait()
+		if err := l.end(); err != nil {
+			t.Fatal(err)
+		}
+		if left := l.store.left(); len(left) != 0 {
+			t.Errorf("left %+v", left)
+		}
+		for _, want := range []string{"level=WARN", "to=a@from.test", "reason=requiretls", "5.7.30"} {
+			if !strings.Contains(l.log.String(), want) {
+				t.Errorf("no %s in\n%s", want, l.log)
+			}
+		}
+		if n := counted(t, registry, "posthouse_smtp_in_delivery_reports_suppressed_total", "requiretls"); n != 1 {
+			t.Errorf("counted %v", n)
+		}
+	})
+}
+
 func TestReportThatCannotBeMadeKeepsTheMail(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
