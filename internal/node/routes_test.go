@@ -171,7 +171,9 @@ func TestSplit(t *testing.T) {
 // replies is a carrier that says what it likes, whoever the recipients are.
 type replies mail.Outcome
 
-func (r replies) Carry(context.Context, *mail.Envelope, *mail.Message) mail.Outcome { return mail.Outcome(r) }
+func (r replies) Carry(context.Context, *mail.Envelope, *mail.Message) mail.Outcome {
+	return mail.Outcome(r)
+}
 
 // TestSplitCountsForItself: a carrier that says too much or too little harms no other's recipients, and makes no success.
 func TestSplitCountsForItself(t *testing.T) {
