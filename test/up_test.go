@@ -213,3 +213,24 @@ func TestUpOnATakenPort(t *testing.T) {
 		t.Errorf("left behind: %v, %v", left, err)
 	}
 }
+
+// A service with a user of its own starts without what it has no business to read: the passwords and DKIM keys of smtp-out.
+func TestServiceReadsItsOwnFiles(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"sasl-users", "keys/posthouse.test.private"} {
+		if err := os.Remove(filepath.Join(s.dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config := filepath.Join(s.dir, "posthouse.yaml")
+	wrong(t, posthouse(t, s.dir, "smtp-out", "--config", config), "sasl-users", "keytable")
+	in := start(t, s.dir, "smtp-in", "--config", config)
+	waitReady(t, in, s.addr(80))
+	if err := in.Stop(); err != nil {
+		t.Errorf("smtp-in ended with %v", err)
+	}
+}

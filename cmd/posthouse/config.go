@@ -36,12 +36,15 @@ func (o *options) clusterFile(places ...string) (string, error) {
 }
 
 // load reads the cluster file for this node. Complaints go to stderr as they stand.
-func (o *options) load(places ...string) (*node.Cluster, error) {
+func (o *options) load(places ...string) (*node.Cluster, error) { return o.loadFor(nil, places...) }
+
+// loadFor reads it for some services of the node, whose files alone are looked at.
+func (o *options) loadFor(services []string, places ...string) (*node.Cluster, error) {
 	file, err := o.clusterFile(places...)
 	if err != nil {
 		return nil, err
 	}
-	c, report, err := node.Load(file, o.node)
+	c, report, err := node.Load(file, o.node, services...)
 	if report != nil && report.Err() != nil {
 		return nil, hinted(report.Err(), "`posthouse config check --config %s` checks it for every node", file)
 	}

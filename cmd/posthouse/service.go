@@ -30,7 +30,7 @@ func serviceCommand(o *options, service, short string) *cobra.Command {
 		Short: short,
 		Args:  none,
 		RunE: func(c *cobra.Command, _ []string) error {
-			cluster, err := o.load(systemPlace, localPlace)
+			cluster, err := o.loadFor([]string{service}, systemPlace, localPlace)
 			if err != nil {
 				return err
 			}

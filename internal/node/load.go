@@ -27,7 +27,10 @@ var ErrWho = errors.New("this machine is not among the nodes")
 
 // Load reads the cluster file for the node of that host name; "" asks the machine for its own, and a file with a single
 // node is that node's whatever the machine is called. The error is nil or begins with what the report complains of.
-func Load(file, host string) (*Cluster, *config.Report, error) {
+//
+// The files of the named services are opened for the check, or those of all: a service that has a process and a user of
+// its own cannot read the keys of the others.
+func Load(file, host string, services ...string) (*Cluster, *config.Report, error) {
 	cfg, doc := read(file)
 	report := doc.Report()
 	self, err := cfg.who(host)
@@ -37,7 +40,10 @@ func Load(file, host string) (*Cluster, *config.Report, error) {
 	case err != nil:
 		return nil, report, fmt.Errorf("%s: %w", file, err)
 	}
-	c := seenBy(doc, cfg, self, file)
+	if len(services) == 0 {
+		services = self.Services
+	}
+	c := seenBy(doc, cfg, self, file, services)
 	if err := report.Err(); err != nil {
 		return nil, report, err
 	}
@@ -57,7 +63,7 @@ func Check(file, host string) *config.Report {
 		nodes = []Node{self}
 	}
 	for _, n := range nodes {
-		seenBy(doc, cfg, n, file)
+		seenBy(doc, cfg, n, file, n.Services)
 	}
 	return doc.Report()
 }
@@ -71,13 +77,13 @@ func read(file string) (*Config, *config.Document) {
 }
 
 // seenBy puts a node's own values over the cluster's, and makes the checks that need to know the node.
-func seenBy(doc *config.Document, cfg *Config, self Node, file string) *Cluster {
+func seenBy(doc *config.Document, cfg *Config, self Node, file string, services []string) *Cluster {
 	if self.Override.Present() && !self.Override.Spoiled() {
 		cfg = new(Config)
 		doc.Decode(cfg, self.Override)
 	}
 	c := &Cluster{Config: cfg, Self: self, File: file, document: doc}
-	c.check(doc.Root().Under(self.Override))
+	c.check(doc.Root().Under(self.Override), services)
 	return c
 }
 

@@ -19,16 +19,16 @@ import (
 	"posthouse/table"
 )
 
-// check opens what this node's services will open, so that what is missing or broken is said now and with its place. What
+// check opens what these services of the node will open, so that what is missing or broken is said now and with its place. What
 // has been complained of already is left out.
-func (c *Cluster) check(root config.Section) {
+func (c *Cluster) check(root config.Section, services []string) {
 	c.checkCertificates(root.At("tls"), c.TLS)
 	if at := root.At("resolver"); !at.Spoiled() {
 		complain(at, second(resolver.Open(c.Resolver)))
 	}
 	c.checkDoors(root)
-	for _, service := range c.Self.Services {
-		if !c.has(service) {
+	for _, service := range services {
+		if !c.has(service) || !c.Self.Runs(service) {
 			continue
 		}
 		switch at := root.At(service); service {

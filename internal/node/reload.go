@@ -40,7 +40,7 @@ func (p *process) reload(context.Context) error {
 
 // plan reads the file and opens what it names for each running service.
 func (p *process) plan() (*snapshot, []*way, error) {
-	cluster, _, err := Load(p.current.File, string(p.current.Self.Host))
+	cluster, _, err := Load(p.current.File, string(p.current.Self.Host), p.Services...)
 	if err != nil {
 		return nil, nil, err
 	}
