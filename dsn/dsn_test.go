@@ -353,3 +353,25 @@ func FuzzReport(f *testing.F) {
 		}
 	})
 }
+
+// TestRelayedToNobodyKnown: a hop without a name, as one that transport_maps give by its address, is not named twice.
+func TestRelayedToNobodyKnown(t *testing.T) {
+	t.Parallel()
+	for remote, want := range map[string]string{
+		"mx.there.test[192.0.2.1]:25": "server, mx.there.test, which",
+		"[192.0.2.1]:25":              "server, which",
+	} {
+		_, msg, err := Report(with(t, func(in *Input) {
+			in.Kind = Success
+			in.Recipients = in.Recipients[:1]
+			in.Recipients[0].Notify = mail.NotifySuccess
+			in.Recipients[0].Result = mail.Result{Status: mail.Relayed, Reply: reply.OK, Remote: remote}
+		}))
+		if err != nil || msg == nil {
+			t.Fatal(msg, err)
+		}
+		if got := strings.Join(strings.Fields(text(t, msg)), " "); !strings.Contains(got, "handed to the next mail "+want) {
+			t.Errorf("%s: no %q in\n%s", remote, want, got)
+		}
+	}
+}

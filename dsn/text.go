@@ -60,7 +60,11 @@ func (r *report) reason(res mail.Result) string {
 	said := words(res.Reply)
 	switch {
 	case r.Kind == Success && res.Status == mail.Relayed:
-		return "was handed to the next mail server, " + server(res) + ", which does not send notices. You may hear no more of it."
+		next := "the next mail server"
+		if name := remoteName(res.Remote); name != "" {
+			next += ", " + name
+		}
+		return "was handed to " + next + ", which does not send notices. You may hear no more of it."
 	case r.Kind == Success:
 		return "was delivered."
 	case said == "":
