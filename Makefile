@@ -40,7 +40,7 @@ interop: peers ## test against Postfix, Dovecot, swaks, Mail::DKIM, OpenDKIM, sy
 bench: build ## beside Postfix in one run; see docs/benchmarks.md
 	BENCH_TOOLS="$(BENCH_TOOLS)" test/bench/run.sh
 
-install: build ## the binary, the unit files and their users
+install: ## what build made, the unit files and their users; builds nothing, since root may have no Go
 	install -D -m 755 bin/posthouse $(DESTDIR)$(PREFIX)/bin/posthouse
 	install -D -m 644 -t $(DESTDIR)/etc/systemd/system systemd/*.service systemd/*.socket
 	install -D -m 644 systemd/posthouse.sysusers $(DESTDIR)/usr/lib/sysusers.d/posthouse.conf
