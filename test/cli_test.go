@@ -81,7 +81,7 @@ func TestSecondProcess(t *testing.T) {
 	text = strings.Replace(text, r.address, maillab.Local(maillab.FreePort(t)), 1)
 	text = strings.Replace(text, r.admin, maillab.Local(maillab.FreePort(t)), 1)
 	writeFile(t, r.dir, "posthouse.yaml", text, 0o644)
-	wrong(t, r.command(t, "smtp-in"), "state")
+	wrong(t, r.command(t, "smtp-in"), "state", "in use by another process", "posthouse: hint: posthouse runs there already")
 	if r.Ended() {
 		t.Error("the first process did not live through it")
 	}
@@ -96,6 +96,19 @@ func TestMissingFiles(t *testing.T) {
 		}
 		wrong(t, r.command(t, "smtp-in"), name, "posthouse.yaml:")
 	}
+}
+
+// A file in the place of the mailboxes is named before mail waits for it.
+func TestFileInPlaceOfMailboxes(t *testing.T) {
+	t.Parallel()
+	s := up(t)
+	if err := s.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, filepath.Dir(s.dir), "occupied", "", 0o600)
+	text := strings.Replace(readFile(t, s.dir, "posthouse.yaml"), "{root: mail}", "{root: ../occupied}", 1)
+	writeFile(t, s.dir, "posthouse.yaml", text, 0o644)
+	wrong(t, posthouse(t, s.dir, "up", "--dir", s.dir), "maildrop.maildir.root", "occupied is no folder")
 }
 
 func TestKeyThatIsNone(t *testing.T) {

@@ -58,6 +58,8 @@ func started(err error) error {
 		return hinted(err, "start with --allow-unenforced if you can do without these")
 	case errors.Is(err, syscall.EADDRINUSE):
 		return hinted(err, "`ss -ltnp` shows who has the port; the cluster file says where we listen")
+	case errors.Is(err, syscall.EWOULDBLOCK):
+		return hinted(err, "posthouse runs there already: stop that process, or give this one a data_dir of its own")
 	case errors.Is(err, syscall.EACCES) && strings.Contains(err.Error(), "listen"):
 		return hinted(err, "ports below 1024 need CAP_NET_BIND_SERVICE, or sockets from systemd")
 	}

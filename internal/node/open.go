@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -93,6 +94,9 @@ func (c *Cluster) checkMailboxes(at config.Section) {
 	s := c.Maildrop
 	c.checkTLS(at, Maildrop, s.TLS)
 	c.checkDelivery(at.At("delivery"), s.Delivery)
+	if s.Maildir != nil {
+		checkFolder(at.At("maildir.root"), string(s.Maildir.Root))
+	}
 	readable := c.checkTable(at.At("virtual_mailbox_domains"), s.VirtualMailboxDomains)
 	readable = c.checkTable(at.At("virtual_alias_maps"), s.VirtualAliasMaps) && readable
 	if !readable {
@@ -102,6 +106,13 @@ func (c *Cluster) checkMailboxes(at config.Section) {
 	complain(at, err)
 	if err == nil {
 		warnOf(at.At("virtual_alias_maps"), aliases.Snapshot().DeadEnds())
+	}
+}
+
+// checkFolder wants nothing else in the place of a folder, which is made when it is missing.
+func checkFolder(at config.Section, path string) {
+	if info, err := os.Stat(path); err == nil && !info.IsDir() {
+		at.Errorf("%s is no folder", path)
 	}
 }
 
