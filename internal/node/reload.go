@@ -89,6 +89,7 @@ func (p *process) needRestart(next *snapshot) []string {
 	for _, s := range p.services {
 		a, b := old.sectionOf(s.name), next.sectionOf(s.name)
 		differ(s.name+".listen", a.Listen, b.Listen)
+		differ(s.name+".queue_minfree", a.QueueMinFree, b.QueueMinFree)
 		differ(s.name+".admin.listen", a.admin, b.admin)
 	}
 	return out

@@ -254,12 +254,12 @@ func checkNew(t *testing.T, r *running) {
 func TestReloadNamesWhatNeedsARestart(t *testing.T) {
 	t.Parallel()
 	r := run(t, smallCluster(t), SMTPIn)
-	r.rewrite(t, "data_dir: data", "data_dir: elsewhere", "  virtual_alias_domains", "  delivery: {retry: {minimum: 1m}}\n  virtual_alias_domains",
+	r.rewrite(t, "data_dir: data", "data_dir: elsewhere", "  virtual_alias_domains", "  delivery: {retry: {minimum: 1m}}\n  queue_minfree: 1GiB\n  virtual_alias_domains",
 		"mx.example.test\n  listen: [\"127.0.0.1:0\"", "mx.example.test\n  listen: [\"127.0.0.1:0\", \"[::1]:0\"", "smtp_out, ", "")
 	for range 2 { // it is as true the second time
 		r.signals <- syscall.SIGHUP
 		line := r.log.await(t, "before a restart", "msg=reloaded", "refused")
-		if !strings.Contains(line, "[nodes data_dir smtp_in.listen]") {
+		if !strings.Contains(line, "[nodes data_dir smtp_in.listen smtp_in.queue_minfree]") {
 			t.Error(line)
 		}
 		r.log.await(t, "msg=reloaded")
