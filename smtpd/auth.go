@@ -84,6 +84,7 @@ func (e *exchange) Next(response []byte) (challenge []byte, done bool, err error
 // logIn asks the service, and answers.
 func (c *conn) logIn(mechanism, user, password string) error {
 	return c.answer("AUTH", func() (reply.Reply, error) {
+		c.update()
 		login, err := c.authenticate(mechanism, user, password)
 		c.server.metrics.authentications.WithLabelValues(outcome(err)).Inc()
 		if err != nil {

@@ -299,6 +299,9 @@ func TestG10NoPasswordsInLog(t *testing.T) {
 	p.do("QUIT\r\n", "221 ")
 	p.end()
 	text := log.String()
+	if !strings.Contains(text, "helo=client.test") {
+		t.Errorf("no name of the client for who reads the log: %s", text)
+	}
 	if !strings.Contains(text, "user=pat") || strings.Contains(text, "hunter2") || strings.Contains(text, "AHBhdABodW50ZXIy") {
 		t.Errorf("log: %s", text)
 	}
