@@ -24,8 +24,10 @@ func TestDepth(t *testing.T) {
 		d.Collect(c)
 		return len(c)
 	}
-	if collect() != 2 || collect() != 2 || counts != 1 {
-		t.Errorf("%d counts", counts)
+	for range 2 {
+		if collect() != 2 || counts != 1 {
+			t.Errorf("%d counts", counts)
+		}
 	}
 	now = now.Add(depthAge)
 	if broken = errors.New("damaged"); collect() != 0 || counts != 2 {
