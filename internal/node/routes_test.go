@@ -13,6 +13,7 @@ import (
 	"posthouse/mail"
 	"posthouse/smtpd"
 	"posthouse/smtpin"
+	"posthouse/smtpout"
 	"posthouse/table"
 )
 
@@ -67,6 +68,22 @@ func TestSelf(t *testing.T) {
 	} {
 		if got := c.s.is(c.host, []netip.Addr{netip.MustParseAddr("198.51.100.7"), netip.MustParseAddr(c.addr)}); got != c.want {
 			t.Errorf("%+v: %s %s: %v", c.s, c.host, c.addr, got)
+		}
+	}
+}
+
+// TestSelfBesideTheMX: on one machine smtp-out may have smtp-in's name, which in an MX record means smtp-in alone.
+func TestSelfBesideTheMX(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]bool{"mx.test": false, "out.test": true} {
+		in := &smtpin.Config{Config: smtpd.Config{Hostname: "MX.test"}}
+		out := &smtpout.Config{Config: smtpd.Config{Hostname: name}}
+		s := (&Cluster{Config: &Config{SMTPIn: in, SMTPOut: out}}).selfOf(SMTPOut)
+		if got := s.is(name, []netip.Addr{netip.MustParseAddr("192.0.2.25")}); got != want {
+			t.Errorf("%s: %v", name, got)
+		}
+		if !s.is(name, []netip.Addr{netip.MustParseAddr("127.0.0.1")}) {
+			t.Errorf("%s: a loopback address is not us", name)
 		}
 	}
 }

@@ -23,7 +23,7 @@ const smtpPort = 25
 // selfOf is a service's. Other services of the same node are not itself: smtp-in does deliver to the maildrop beside it.
 func (c *Cluster) selfOf(service string) self {
 	section := c.sectionOf(service)
-	s := self{hosts: []string{section.Hostname}, local: net.InterfaceAddrs}
+	s := self{local: net.InterfaceAddrs}
 	for _, l := range section.Listen {
 		if l.Address.Port != smtpPort || l.Address.Network != "tcp" {
 			continue
@@ -34,7 +34,11 @@ func (c *Cluster) selfOf(service string) self {
 			s.anywhere = true
 		}
 	}
-	if s.anywhere || len(s.fixed) > 0 {
+	atPort25 := s.anywhere || len(s.fixed) > 0
+	if atPort25 || !c.isNameOfMX(service, section.Hostname) {
+		s.hosts = append(s.hosts, section.Hostname)
+	}
+	if atPort25 {
 		for _, n := range c.Nodes {
 			if n.Runs(service) {
 				s.hosts = append(s.hosts, string(n.Host))
@@ -42,6 +46,12 @@ func (c *Cluster) selfOf(service string) self {
 		}
 	}
 	return s
+}
+
+// isNameOfMX reports a name that this service shares with smtp-in, as on a single machine: in an MX record it means the
+// other, and what users send to their own domain goes there.
+func (c *Cluster) isNameOfMX(service, hostname string) bool {
+	return service != SMTPIn && c.SMTPIn != nil && strings.EqualFold(c.SMTPIn.Hostname, hostname)
 }
 
 // is is relay's question about a host of an MX set.
