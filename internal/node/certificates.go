@@ -46,6 +46,17 @@ func (n *snapshot) watchedStore(name string, c certs.Config) (*certs.Store, erro
 	return store, nil
 }
 
+// keepListeners keeps the certificates of listeners that are gone from the file: they stay open until a restart, and the rest
+// of the file need not wait for it.
+func (w *way) keepListeners(old *way) {
+	for address, store := range old.listenerTLS {
+		if w.listenerTLS[address] == nil {
+			w.listenerTLS[address] = store
+			w.snapshot.follow(address.String()+" certificates", store)
+		}
+	}
+}
+
 func (c *Cluster) checkCertificates(at config.Section, t certs.Config) {
 	if at.Spoiled() {
 		return

@@ -146,6 +146,9 @@ func (s *service) open(n *snapshot) (*way, error) {
 		_ = w.routes.close()
 		return nil, err
 	}
+	if old := s.way.Load(); old != nil {
+		w.keepListeners(old)
+	}
 	return w, nil
 }
 
