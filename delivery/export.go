@@ -45,7 +45,7 @@ func (m *Manager) export(ctx context.Context, args json.RawMessage, say func(any
 		}
 	}
 	if failed > 0 {
-		return fmt.Errorf("%d messages could not be exported", failed)
+		return fmt.Errorf("not exported, because they could not be read: %d", failed)
 	}
 	return nil
 }
