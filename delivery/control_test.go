@@ -257,7 +257,7 @@ func TestDamagedMessageIsListedAndPassedOver(t *testing.T) {
 		t.Error("bounced to nobody knows whom")
 	}
 	moved, err := ask[Moved](t, l.Manager, VerbExport, Transfer{Dir: t.TempDir()})
-	if err == nil || err.Error() != "2 messages could not be exported" || len(moved) != 5 {
+	if err == nil || err.Error() != "not exported, because they could not be read: 2" || len(moved) != 5 {
 		t.Errorf("%v, %+v", err, moved)
 	}
 }
