@@ -3,6 +3,7 @@
 package smtpd
 
 import (
+	"net/netip"
 	"time"
 
 	"posthouse/config"
@@ -13,6 +14,8 @@ import (
 type Config struct {
 	Hostname string          `yaml:"hostname"` // in banner, EHLO and Received
 	Listen   []listen.Config `yaml:"listen"`
+
+	ProxyAddresses []netip.Addr `yaml:"proxy_addresses"` // where clients reach the service, through NAT or a balancer: not next hops
 
 	MessageSizeLimit config.Size `yaml:"message_size_limit"` // octets as received, CRLF as two
 	QueueMinFree     config.Size `yaml:"queue_minfree"`      // of the disk below which MAIL is 452; 0: 1.5 * message_size_limit + 64 MiB

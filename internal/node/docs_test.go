@@ -3,6 +3,7 @@
 package node
 
 import (
+	"net/netip"
 	"os"
 	"reflect"
 	"regexp"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"posthouse/config"
 	"posthouse/delivery"
@@ -152,5 +154,5 @@ func differ[T any](want, got *T, except ...string) string {
 			reflect.ValueOf(p).Elem().FieldByName(name).SetZero()
 		}
 	}
-	return cmp.Diff(a, b, cmp.Comparer(func(x, y table.Ref) bool { return reflect.DeepEqual(x, y) }))
+	return cmp.Diff(a, b, cmpopts.EquateEmpty(), cmpopts.EquateComparable(netip.Addr{}), cmp.Comparer(func(x, y table.Ref) bool { return reflect.DeepEqual(x, y) }))
 }

@@ -6,7 +6,10 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 
+	"posthouse/certs"
+	"posthouse/internal/listen"
 	"posthouse/table"
 )
 
@@ -88,9 +91,18 @@ func (p *process) needRestart(next *snapshot) []string {
 	differ("admin.listen", old.Admin, next.Admin)
 	for _, s := range p.services {
 		a, b := old.sectionOf(s.name), next.sectionOf(s.name)
-		differ(s.name+".listen", a.Listen, b.Listen)
+		differ(s.name+".listen", doors(a.Listen), doors(b.Listen))
 		differ(s.name+".queue_minfree", a.QueueMinFree, b.QueueMinFree)
 		differ(s.name+".admin.listen", a.admin, b.admin)
+	}
+	return out
+}
+
+// doors are the listeners without their certificates, which follow a reload.
+func doors(listeners []listen.Config) []listen.Config {
+	out := slices.Clone(listeners)
+	for i := range out {
+		out[i].Certs = certs.Config{}
 	}
 	return out
 }

@@ -17,16 +17,15 @@ import (
 	"posthouse/table"
 )
 
-// mxAt is smtp-in of a cluster of two, behind these addresses.
-func mxAt(t *testing.T, addresses ...string) self {
+// mxAt is smtp-in of a cluster of two, that listens at an address and is reached by others.
+func mxAt(t *testing.T, address string, proxies ...string) self {
 	t.Helper()
-	c := &smtpin.Config{Config: smtpd.Config{Hostname: "mx.test"}}
-	for _, a := range addresses {
-		var l listen.Config
-		if err := l.UnmarshalScalar(a); err != nil {
-			t.Fatal(err)
-		}
-		c.Listen = append(c.Listen, l)
+	c := &smtpin.Config{Config: smtpd.Config{Hostname: "mx.test", Listen: make([]listen.Config, 1)}}
+	if err := c.Listen[0].UnmarshalScalar(address); err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range proxies {
+		c.ProxyAddresses = append(c.ProxyAddresses, netip.MustParseAddr(a))
 	}
 	here := Node{Host: "node.test", Services: []string{SMTPIn}}
 	nodes := []Node{here, {Host: "second.test", Services: []string{SMTPIn}}, {Host: "drop.test", Services: []string{Maildrop}}}
@@ -42,6 +41,7 @@ func mxAt(t *testing.T, addresses ...string) self {
 func TestSelf(t *testing.T) {
 	t.Parallel()
 	everywhere, fixed, elsewhere := mxAt(t, ":25"), mxAt(t, "192.0.2.9:25"), mxAt(t, ":2525")
+	behind := mxAt(t, ":2525", "203.0.113.5", "::ffff:203.0.113.6")
 	for _, c := range []struct {
 		s          self
 		host, addr string
@@ -59,6 +59,10 @@ func TestSelf(t *testing.T) {
 		{elsewhere, "mx.test", "192.0.2.1", true},
 		{elsewhere, "node.test", "192.0.2.1", false}, // some other MTA's port 25
 		{elsewhere, "other.test", "192.0.2.25", false},
+		{elsewhere, "other.test", "203.0.113.5", false},
+		{behind, "other.test", "203.0.113.5", true},
+		{behind, "other.test", "203.0.113.6", true},
+		{behind, "other.test", "203.0.113.7", false},
 		{elsewhere, "other.test", "127.0.0.1", true},
 		{elsewhere, "other.test", "127.1.2.3", true},
 		{elsewhere, "other.test", "0.0.0.0", true},

@@ -13,7 +13,7 @@ import (
 // Strangers write those sets, and one that leads to a loopback address would have us trusted as a client of mynetworks.
 type self struct {
 	hosts    []string     // its own name, and the nodes that run it behind port 25
-	fixed    []netip.Addr // addresses that it listens on at port 25
+	fixed    []netip.Addr // addresses that it listens on at port 25, and proxy_addresses
 	anywhere bool         // it listens on port 25 of every address of this machine
 	local    func() ([]net.Addr, error)
 }
@@ -24,6 +24,10 @@ const smtpPort = 25
 func (c *Cluster) selfOf(service string) self {
 	section := c.sectionOf(service)
 	s := self{local: net.InterfaceAddrs}
+	behind := make([]netip.Addr, len(section.ProxyAddresses)) // addresses of a balancer or of NAT that lead here
+	for i, a := range section.ProxyAddresses {
+		behind[i] = a.Unmap()
+	}
 	for _, l := range section.Listen {
 		if l.Address.Port != smtpPort || l.Address.Network != "tcp" {
 			continue
@@ -38,6 +42,7 @@ func (c *Cluster) selfOf(service string) self {
 	if atPort25 || !c.isNameOfMX(service, section.Hostname) {
 		s.hosts = append(s.hosts, section.Hostname)
 	}
+	s.fixed = append(s.fixed, behind...)
 	if atPort25 {
 		for _, n := range c.Nodes {
 			if n.Runs(service) {
