@@ -74,18 +74,40 @@ func TestDiskFull(t *testing.T) {
 func TestNothingLostWhenKilledOnFullDisk(t *testing.T) {
 	t.Parallel()
 	sink := maillab.NewSink(t, maillab.SinkOptions{KeepNoBody: true, Script: notNow()})
-	r := newRelay(t, tmpfs(t, "190m"), sink.Addr(), "")
+	dir := tmpfs(t, "300m")
+	r := newRelay(t, dir, sink.Addr(), "  queue_minfree: 75MiB\n")
+	r.start(t)
+	leave(t, dir, 85<<20) // ten above queue_minfree: full after a few kills
+	r.Kill()
 	answered := underFire(t, r)
+	more, refusal := fill(t, r, 64<<10)
 	var reply *textproto.Error
-	if err := deliver(r.address, "a@disk.test", "b@sink.test", letter("more@disk.test", "a@disk.test", "b@sink.test", "x")); !errors.As(err, &reply) || reply.Code != 452 {
-		t.Errorf("the disk is not full: %v", err)
+	if !errors.As(refusal, &reply) || reply.Code != 452 {
+		t.Errorf("a full disk is answered %v, want 452", refusal)
+	}
+	if len(more) > 200 {
+		t.Errorf("%d more messages of 64 KiB were taken: the disk was not full", len(more))
 	}
 	sink.Behave(nil)
 	if got := r.command(t, "queue", "retry", "--all"); got.code != 0 {
 		t.Fatalf("queue retry: %s", got.err)
 	}
-	waitAllTaken(t, sink, answered)
-	t.Logf("%d kills, %d messages answered 250 until the disk was full", rounds, len(answered))
+	waitAllTaken(t, sink, append(answered, more...))
+	t.Logf("%d kills, %d messages answered 250 until the disk was full", rounds, len(answered)+len(more))
+}
+
+// leave fills a disk until so many octets are free.
+func leave(t *testing.T, dir string, free uint64) {
+	t.Helper()
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(dir, &s); err != nil {
+		t.Fatal(err)
+	}
+	if now := s.Bavail * uint64(s.Bsize); now > free {
+		if err := os.WriteFile(filepath.Join(dir, "others"), make([]byte, now-free), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // Another program takes the last byte of the disk while messages are on their way in, past the check at MAIL: no 250 is said
