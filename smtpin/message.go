@@ -4,6 +4,7 @@ package smtpin
 
 import (
 	"context"
+	"errors"
 
 	"posthouse/alias"
 	"posthouse/mail"
@@ -19,6 +20,9 @@ func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
 	if err != nil {
 		return err
 	}
+	if len(recipients)+len(discards) == 0 {
+		return errNobody // RCPT lets nobody in who leads nowhere; were it otherwise, a 250 would be a loss
+	}
 	if len(recipients) > 0 {
 		env := *t.env
 		env.Recipients = t.forward(env.From, recipients)
@@ -29,6 +33,8 @@ func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
 	t.logDiscards(discards)
 	return nil
 }
+
+var errNobody = errors.New("the recipients lead to nobody, and no alias discards them")
 
 // discard is a line that says /dev/null, and who came to it.
 type discard struct {

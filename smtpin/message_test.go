@@ -273,3 +273,12 @@ func TestRoutedRecipients(t *testing.T) {
 		}
 	}
 }
+
+// TestNobodyIsNoPromise: a 250 is for those who get the message, or whom an alias discards; for nobody there is none.
+func TestNobodyIsNoPromise(t *testing.T) {
+	t.Parallel()
+	tx, _ := newWorld(t, "").begin(t, "x@client.test")
+	if err := tx.Message(t.Context(), letter(t)); err == nil {
+		t.Error("a message for nobody was taken")
+	}
+}
