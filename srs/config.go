@@ -3,10 +3,13 @@
 package srs
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"posthouse/config"
+	"posthouse/mail"
 )
 
 // Bounds of the hash, in base64 characters. An HMAC-SHA1 has 27; below 4 (24 bits) guessing gets cheap.
@@ -35,40 +38,75 @@ func (c *Config) SetDefaults() {
 
 // Validate checks the block. That the secret file can be read is seen when it is opened.
 func (c *Config) Validate(at config.Section) {
-	if c.Domain == "" {
-		at.At("domain").Errorf("srs needs the domain that rewritten senders get")
-	}
-	if c.SecretFile == "" {
-		at.At("secret_file").Errorf("srs needs a file with at least one secret")
-	}
-	if !isSeparator(c.Separator) {
-		at.At("separator").Errorf("separator is %q, but must be =, + or -", c.Separator)
-	}
-	if c.HashMinimum < minHash || c.HashMinimum > c.HashLength || c.HashLength > maxHash {
-		at.At("hash_length").Errorf("hash lengths must obey %d <= hash_minimum <= hash_length <= %d", minHash, maxHash)
-	}
-	if age := time.Duration(c.MaxAge); age < day || age > (slots-1)*day {
-		at.At("max_age").Errorf("max_age must be between 1d and %dd, where the dates wrap", slots-1)
-	}
-	for _, d := range c.ExcludeDomains {
-		if strings.Trim(d, ".") == "" {
-			at.At("exclude_domains").Errorf("an excluded domain is empty")
-		}
+	for _, w := range c.wrong() {
+		at.At(w.key).Errorf("%s", w.why)
 	}
 }
 
-// excludes reports a sender domain that stays as it is: the rewriting domain itself and the excluded ones.
-func (c *Config) excludes(domain string) bool {
-	if strings.EqualFold(domain, string(c.Domain)) {
-		return true
+// Check is Validate for a Config that was not read from a file.
+func (c *Config) Check() error {
+	var errs []error
+	for _, w := range c.wrong() {
+		errs = append(errs, fmt.Errorf("%s: %s", w.key, w.why))
+	}
+	return errors.Join(errs...)
+}
+
+// mistake is what is wrong with the value of a key.
+type mistake struct{ key, why string }
+
+func (c *Config) wrong() (found []mistake) {
+	add := func(key, format string, args ...any) {
+		found = append(found, mistake{key, fmt.Sprintf(format, args...)})
+	}
+	if c.Domain == "" {
+		add("domain", "srs needs the domain that rewritten senders get")
+	}
+	if c.SecretFile == "" {
+		add("secret_file", "srs needs a file with at least one secret")
+	}
+	if !isSeparator(c.Separator) {
+		add("separator", "separator is %q, but must be =, + or -", c.Separator)
+	}
+	if c.HashMinimum < minHash || c.HashMinimum > c.HashLength || c.HashLength > maxHash {
+		add("hash_length", "hash lengths must obey %d <= hash_minimum <= hash_length <= %d", minHash, maxHash)
+	}
+	if age := time.Duration(c.MaxAge); age < day || age > (slots-1)*day {
+		add("max_age", "max_age must be between 1d and %dd, where the dates wrap", slots-1)
 	}
 	for _, d := range c.ExcludeDomains {
-		d = strings.ToLower(d)
-		if domain == d || strings.HasPrefix(d, ".") && strings.HasSuffix(domain, d) {
-			return true
+		if _, err := exclusion(d); err != nil {
+			add("exclude_domains", "%v", err)
 		}
 	}
-	return false
+	return found
+}
+
+// exclusion is an excluded domain as those of senders are written: A-labels in lower case.
+func exclusion(d string) (string, error) {
+	name, below := strings.CutPrefix(strings.TrimSpace(d), ".")
+	if strings.Trim(name, ".") == "" {
+		return "", errors.New("an excluded domain is empty")
+	}
+	name, err := mail.ParseDomain(strings.TrimSuffix(name, "."))
+	if err != nil {
+		return "", fmt.Errorf("excluded domain %q: %w", d, err)
+	}
+	if below {
+		name = "." + name
+	}
+	return name, nil
+}
+
+// exclusions are those of a Config that passed wrong.
+func (c *Config) exclusions() []string {
+	var out []string
+	for _, d := range c.ExcludeDomains {
+		if name, err := exclusion(d); err == nil {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 func isSeparator(s string) bool { return s == "=" || s == "+" || s == "-" }

@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"posthouse/config"
 )
@@ -77,9 +76,21 @@ func parseSecrets(text []byte) (secrets, error) {
 func sum(key []byte, parts []string) string {
 	mac := hmac.New(sha1.New, key)
 	for _, p := range parts {
-		mac.Write([]byte(strings.ToLower(p)))
+		mac.Write(lower(p))
 	}
 	return base64.RawStdEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// lower folds the letters of ASCII alone: Perl's lc and C's tolower leave the octets of UTF-8 as they are, and the hash is
+// over what they see.
+func lower(s string) []byte {
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + ('a' - 'A')
+		}
+	}
+	return b
 }
 
 // sign is the hash of parts with the first secret, cut to n characters.
@@ -91,10 +102,10 @@ func (s secrets) verify(least int, hash string, parts ...string) bool {
 	if len(hash) < least || len(hash) > maxHash {
 		return false
 	}
-	found := 0
+	found, given := 0, lower(hash)
 	for _, key := range s {
-		want := strings.ToLower(sum(key, parts)[:len(hash)])
-		found |= subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(hash)))
+		want := sum(key, parts)[:len(hash)]
+		found |= subtle.ConstantTimeCompare(lower(want), given)
 	}
 	return found == 1
 }

@@ -25,13 +25,14 @@ var (
 type Rewriter struct {
 	Now func() time.Time // time.Now
 
-	config Config
-	file   atomic.Pointer[reading]
+	config   Config
+	excluded []string // in lower case; ".d" is what is below d
+	file     atomic.Pointer[reading]
 }
 
 // Open reads the secrets of a validated Config.
 func Open(c Config) (*Rewriter, error) {
-	r := &Rewriter{Now: time.Now, config: c}
+	r := &Rewriter{Now: time.Now, config: c, excluded: c.exclusions()}
 	_, err := r.Reload()
 	return r, err
 }
@@ -63,9 +64,27 @@ func (r *Rewriter) keys() secrets { return r.file.Load().keys }
 // Forward is the sender that the next hop sees. The empty sender, one in the rewriting domain and one in an excluded domain
 // come back as they are. ErrTooLong and ErrSyntax mean that it has to go out unrewritten.
 func (r *Rewriter) Forward(sender mail.Path) (mail.Path, error) {
-	if sender.Domain() == "" || r.config.excludes(sender.Domain()) {
+	if sender.Domain() == "" || sender.Domain() == string(r.config.Domain) || r.Excludes(sender.Domain()) {
 		return sender, nil
 	}
+	return r.Rewrite(sender)
+}
+
+// Excludes reports a domain of exclude_domains.
+func (r *Rewriter) Excludes(domain string) bool {
+	for _, d := range r.excluded {
+		if domain == d || d[0] == '.' && strings.HasSuffix(domain, d) {
+			return true
+		}
+	}
+	return false
+}
+
+// Domain is that of rewritten senders.
+func (r *Rewriter) Domain() string { return string(r.config.Domain) }
+
+// Rewrite is Forward for any sender with a domain, be it excluded or our own.
+func (r *Rewriter) Rewrite(sender mail.Path) (mail.Path, error) {
 	local, err := r.compile(sender)
 	if err != nil {
 		return mail.Path{}, fmt.Errorf("srs forward %s: %w", sender, err)
@@ -107,16 +126,28 @@ func (r *Rewriter) guard(host, opaque string) string {
 }
 
 // Is reports an address in the rewriting domain that claims to be SRS, in either case.
-func (r *Rewriter) Is(to mail.Path) bool {
-	_, zero := cutTag(to.Local(), "SRS0")
-	_, one := cutTag(to.Local(), "SRS1")
-	return (zero || one) && to.Domain() == string(r.config.Domain)
-}
+func (r *Rewriter) Is(to mail.Path) bool { return Tagged(to) && to.Domain() == string(r.config.Domain) }
 
 // Reverse is the address that a bounce to an SRS address of ours goes to: the sender, or the forwarder before us. Errors
 // wrap ErrSyntax, ErrHash or ErrExpired.
 func (r *Rewriter) Reverse(to mail.Path) (mail.Path, error) {
 	if !r.Is(to) {
+		return mail.Path{}, fmt.Errorf("srs reverse %s: %w", to, ErrSyntax)
+	}
+	return r.Undo(to)
+}
+
+// Tagged reports an address that claims to be SRS, whatever its domain.
+func Tagged(p mail.Path) bool {
+	_, zero := cutTag(p.Local(), "SRS0")
+	_, one := cutTag(p.Local(), "SRS1")
+	return zero || one
+}
+
+// Undo is Reverse in any domain, as PostSRSd has it: the hash alone says whose address it is, and the domain may be one that
+// the forwarder had before.
+func (r *Rewriter) Undo(to mail.Path) (mail.Path, error) {
+	if !Tagged(to) {
 		return mail.Path{}, fmt.Errorf("srs reverse %s: %w", to, ErrSyntax)
 	}
 	local, host, err := r.parse(to.Local())

@@ -127,11 +127,45 @@ func TestReverse(t *testing.T) {
 	}
 }
 
+// TestUndo: PostSRSd looks at no domain, so an installation may have changed its own.
+func TestUndo(t *testing.T) {
+	t.Parallel()
+	r := open(t, "srs.test", 1577836860, "s")
+	there, _ := r.Forward(path(t, "alice@example.com"))
+	if back, err := r.Undo(there.WithDomain("former.test")); err != nil || back.String() != "alice@example.com" {
+		t.Errorf("%s, %v", back, err)
+	}
+	if _, err := r.Undo(path(t, "alice@srs.test")); !errors.Is(err, ErrSyntax) {
+		t.Errorf("an ordinary address: %v", err)
+	}
+}
+
+// TestUTF8: the hash is over octets of which only ASCII letters are folded, as C and Perl do it.
+func TestUTF8(t *testing.T) {
+	t.Parallel()
+	r := open(t, "srs.test", 1577836860, "s")
+	there, err := r.Forward(path(t, "ÜNal@grün.test"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := sum([]byte("s"), []string{"2w", "xn--grn-ioa.test", "Ünal"})[:4]; !strings.HasPrefix(there.Local(), "SRS0="+want) {
+		t.Errorf("%s; want hash %s", there, want)
+	}
+	if back, err := r.Reverse(there); err != nil || back.Local() != "ÜNal" {
+		t.Errorf("%s, %v", back, err)
+	}
+	// 'ſ' is an S in upper case, of another length.
+	if _, ok := parseStamp("ſ"); ok {
+		t.Error("a date of one letter")
+	}
+}
+
 func TestForwardUnchanged(t *testing.T) {
 	t.Parallel()
 	r := open(t, "srs.test", 0, "s")
-	r.config.ExcludeDomains = []string{"Plain.test", ".below.test"}
-	for _, s := range []string{"a@srs.test", "a@plain.test", "a@x.below.test"} {
+	r.config.ExcludeDomains = []string{"Plain.test", ".below.test", "grün.test"}
+	r.excluded = r.config.exclusions()
+	for _, s := range []string{"a@srs.test", "a@plain.test", "a@x.below.test", "a@xn--grn-ioa.test"} {
 		if got, err := r.Forward(path(t, s)); err != nil || got.String() != s {
 			t.Errorf("%s became %s, %v", s, got, err)
 		}
@@ -217,6 +251,7 @@ func TestConfig(t *testing.T) {
 		"domain: a.test\nsecret_file: x\nhash_minimum: 6\nhash_length: 5\n": "hash lengths",
 		"domain: a.test\nsecret_file: x\nmax_age: 1h\n":                     "between 1d and 1023d",
 		"domain: a.test\nsecret_file: x\nexclude_domains: ['.']\n":          "is empty",
+		"domain: a.test\nsecret_file: x\nexclude_domains: ['a b']\n":        "excluded domain",
 	} {
 		var c Config
 		_, report := config.Parse("srs.yaml", []byte(text), &c)

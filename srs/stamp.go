@@ -38,7 +38,14 @@ func parseStamp(s string) (int, bool) {
 	if len(s) != 2 {
 		return 0, false
 	}
-	s = strings.ToUpper(s)
-	high, low := strings.IndexByte(digits, s[0]), strings.IndexByte(digits, s[1])
+	high, low := digit(s[0]), digit(s[1])
 	return high*base + low, high >= 0 && low >= 0
+}
+
+// digit is the value of a base32 digit in either case, or -1.
+func digit(c byte) int {
+	if 'a' <= c && c <= 'z' {
+		c -= 'a' - 'A'
+	}
+	return strings.IndexByte(digits, c)
 }
