@@ -30,6 +30,7 @@ type conn struct {
 	name     chan string
 	failures int // wrong passwords
 	session  Session
+	refused  mail.ID // of the MAIL that the service has refused
 	tx       *transaction
 }
 
@@ -71,11 +72,21 @@ func (c *conn) Connect() error {
 		return nil
 	}
 	c.lookUp()
-	c.update()
 	return c.safely(func() (err error) {
+		c.wait()
+		c.update()
 		c.session, err = c.o.Service.Connect(c.ctx, &c.client)
 		return err
 	})
+}
+
+// wait holds the banner back if the service wants it to.
+func (c *conn) wait() {
+	if p, ok := c.o.Service.(Patient); ok {
+		if d := p.Patience(&c.client); d > 0 {
+			c.guard.Await(d)
+		}
+	}
 }
 
 // Keywords are the extensions (RFC 5321 4.1.1.1) that hold for this client now.

@@ -44,7 +44,7 @@ func (c *conn) findName(addr netip.Addr, found chan<- string) {
 	}()
 	ctx, cancel := context.WithTimeout(c.ctx, nameTimeout)
 	defer cancel()
-	name = verifiedName(ctx, c.o.Resolver, addr)
+	name = VerifiedName(ctx, c.o.Resolver, addr)
 }
 
 // awaitName takes the name in, before the first MAIL is judged.
@@ -55,7 +55,8 @@ func (c *conn) awaitName() {
 	}
 }
 
-func verifiedName(ctx context.Context, r Resolver, addr netip.Addr) string {
+// VerifiedName is the first name of an address that leads back to it, "" if there is none or no answer.
+func VerifiedName(ctx context.Context, r Resolver, addr netip.Addr) string {
 	names, err := r.PTR(ctx, addr)
 	if err != nil {
 		return ""

@@ -5,6 +5,7 @@ package smtpd
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	"posthouse/mail"
 )
@@ -33,6 +34,12 @@ type Transaction interface {
 	// Message has the text, complete and checked, Received field on top. nil is the 250.
 	Message(ctx context.Context, msg *mail.Message) error
 	Close()
+}
+
+// Patient is a Service whose banner may wait. A client that speaks meanwhile does not know the protocol, and is Early when
+// Connect is called, without further delay. 0 is no wait. Where TLS comes first nobody can speak too soon, and none waits.
+type Patient interface {
+	Patience(c *mail.Client) time.Duration
 }
 
 // Authenticator checks a password. The login it returns is who the client then is. An error with a reply in it is the

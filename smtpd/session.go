@@ -44,6 +44,7 @@ func (s session) Reset() { s.drop() }
 func (s session) Logout() error { return nil }
 
 func (c *conn) mail(o *smtp.MailOptions) error {
+	c.refused = ""
 	c.update()
 	env, err := c.envelope(o)
 	if err != nil {
@@ -55,6 +56,7 @@ func (c *conn) mail(o *smtp.MailOptions) error {
 	c.drop()
 	to, err := c.session.Mail(c.ctx, env)
 	if err != nil {
+		c.refused = env.ID
 		return err
 	}
 	if to == nil {
@@ -151,6 +153,9 @@ func (c *conn) logRefusal(verb string, r reply.Reply) {
 		args = append(args, "to", p.String())
 	} else if verb == "MAIL" {
 		args = append(args, "from", p.String())
+		if c.refused != "" {
+			args = append(args, "id", string(c.refused))
+		}
 	}
 	if r.Cause != nil {
 		args = append(args, "cause", r.Cause.Error())

@@ -78,6 +78,27 @@ func (c *Conn) handshake() bool {
 	return true
 }
 
+// Await waits up to d, before the banner, for a client that does not: one that speaks first is early from then on, and ends the
+// wait as one does that leaves. Over TLS there is nothing to wait for.
+func (c *Conn) Await(d time.Duration) {
+	sc, ok := c.conn.(syscall.Conn)
+	if !ok || c.opt.Implicit {
+		return
+	}
+	raw, err := sc.SyscallConn()
+	if err != nil || !c.arm(time.Now().Add(d), true) {
+		return
+	}
+	n := 0
+	_ = raw.Read(func(fd uintptr) (done bool) {
+		var b [1]byte
+		n, _, err = syscall.Recvfrom(int(fd), b[:], syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		return err != syscall.EAGAIN && err != syscall.EINTR
+	})
+	c.disarm()
+	c.early = c.early || n > 0
+}
+
 // pending reports octets that wait to be read, without taking them.
 func pending(conn net.Conn) bool {
 	sc, ok := conn.(syscall.Conn)

@@ -20,6 +20,13 @@ func (c *Conn) Stop() {
 	}
 }
 
+// Waiting reports a connection that Stop would send away now. Any goroutine may ask.
+func (c *Conn) Waiting() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.waiting
+}
+
 // Abort cuts the connection. Any goroutine may call it.
 func (c *Conn) Abort() {
 	c.mu.Lock()
