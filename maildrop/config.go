@@ -16,8 +16,7 @@ import (
 // Config is the maildrop section. It drops into Dovecot by LMTP, or into the embedded Maildir: one of the two.
 type Config struct {
 	smtpd.Config          `yaml:",inline"`
-	RelayRestrictions     []string          `yaml:"relay_restrictions"`
-	RecipientRestrictions []string          `yaml:"recipient_restrictions"`
+	Restrictions          policy.Config     `yaml:",inline"`
 	VirtualMailboxDomains table.Ref         `yaml:"virtual_mailbox_domains"`
 	VirtualAliasMaps      table.Ref         `yaml:"virtual_alias_maps"`
 	RecipientDelimiter    string            `yaml:"recipient_delimiter"`
@@ -36,13 +35,12 @@ type Maildir struct {
 // SetDefaults is the safe relay list of Postfix.
 func (c *Config) SetDefaults() {
 	c.Config.SetDefaults()
-	c.RelayRestrictions = policy.DefaultRelay()
+	c.Restrictions.SetDefaults()
 }
 
 // Validate wants domains and one kind of store.
 func (c *Config) Validate(at config.Section) {
 	c.Config.Validate(at)
-	policy.Check(at, policy.Words{Relay: c.RelayRestrictions, Recipient: c.RecipientRestrictions})
 	if c.VirtualMailboxDomains.IsZero() {
 		at.Errorf("needs virtual_mailbox_domains: it would take mail for nobody")
 	}

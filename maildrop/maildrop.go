@@ -29,8 +29,7 @@ type Mailboxes interface {
 type Service struct {
 	Aliases   *alias.Expander // with virtual_mailbox_domains
 	Mailboxes Mailboxes
-	Relay     policy.List
-	Recipient policy.List
+	Lists     policy.Lists
 	Facts     policy.Facts // Trusted and Resolves; what is asked about recipients is answered here
 	Next      mail.Carrier
 	Log       *slog.Logger

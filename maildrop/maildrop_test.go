@@ -52,7 +52,7 @@ func rcpt(ctx context.Context, t testing.TB, tx smtpd.Transaction, to string) st
 func TestStoreIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.Recipient = nil
+	w.Lists.Recipient = nil
 	asked := make(chan string, 100)
 	w.store.Behave(func(e maillab.Event) maillab.Action {
 		if e.Verb == "RCPT" {

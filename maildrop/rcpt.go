@@ -49,7 +49,7 @@ func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
 // judge asks the lists about the recipient as it was given.
 func (t *transaction) judge(ctx context.Context, to mail.Path) error {
 	q := &policy.Question{Stage: policy.Rcpt, Client: t.client, From: t.env.From, To: to, Facts: &t.facts}
-	err := policy.Both(ctx, t.service.Relay, t.service.Recipient, q)
+	err := t.service.Lists.Rcpt(ctx, q).Err()
 	q.LogWarned(t.service.Log, t.env.ID)
 	return err
 }

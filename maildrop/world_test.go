@@ -43,10 +43,10 @@ func newWorld(t testing.TB) *world {
 	w.maps = open(t, "hash:"+write(t, filepath.Join(t.TempDir(), "virtual"), string(text)))
 	w.Service = &Service{
 		Aliases:   alias.New(alias.Options{Maps: w.maps, Mailboxes: open(t, "inline:{drop.test=x}"), Delimiter: "+", Postmaster: "drop.test"}),
-		Mailboxes: w.mailboxes(t), Facts: outside{w}, Next: &w.queue, Log: w.log.Logger(),
+		Mailboxes: w.mailboxes(t), Facts: outside{world: w}, Next: &w.queue, Log: w.log.Logger(),
 	}
-	w.Relay, _ = policy.ParseList([]string{"permit_mynetworks", "reject_unauth_destination"})
-	w.Recipient, _ = policy.ParseList([]string{"warn_if_reject reject_unlisted_recipient"})
+	w.Lists.Relay, _ = policy.ParseList([]string{"permit_mynetworks", "reject_unauth_destination"})
+	w.Lists.Recipient, _ = policy.ParseList([]string{"warn_if_reject reject_unlisted_recipient"})
 	return w
 }
 
@@ -99,7 +99,10 @@ func open(t testing.TB, ref string) *table.Table {
 }
 
 // outside is the node's part of the facts.
-type outside struct{ *world }
+type outside struct {
+	policy.Facts // what no test asks
+	*world
+}
 
 func (o outside) Trusted(*mail.Client) bool                          { return o.trusted }
 func (outside) Authorised(mail.Path) bool                            { return false }

@@ -17,6 +17,7 @@ import (
 
 // facts answers what a test told it; a name that it was not told does not exist.
 type facts struct {
+	Facts
 	trusted     bool
 	authorised  string // domain
 	final       string
@@ -117,7 +118,7 @@ func TestRules(t *testing.T) {
 			if c.from != "" {
 				q.From = address(t, c.from)
 			}
-			err := Both(t.Context(), list(t, c.words...), nil, q)
+			err := (&Lists{Recipient: list(t, c.words...)}).Rcpt(t.Context(), q).Err()
 			if c.want.Code == 0 {
 				if err != nil {
 					t.Fatalf("refused: %v", err)
@@ -138,7 +139,7 @@ func TestRules(t *testing.T) {
 func TestRelayPermitDoesNotSkipRecipient(t *testing.T) {
 	t.Parallel()
 	q := &Question{Client: &mail.Client{}, To: address(t, "a@ours.test"), Facts: &facts{}}
-	err := Both(t.Context(), list(t, "permit"), list(t, "reject"), q)
+	err := (&Lists{Relay: list(t, "permit"), Recipient: list(t, "reject")}).Rcpt(t.Context(), q).Err()
 	if !reply.For(err).Permanent() || !strings.Contains(err.Error(), "restriction reject") {
 		t.Fatalf("got %v", err)
 	}
@@ -149,7 +150,7 @@ func TestDefaultRelay(t *testing.T) {
 	t.Parallel()
 	f := &facts{authorised: "ours.test"}
 	q := &Question{Client: &mail.Client{}, To: address(t, "a@else.test"), Facts: f}
-	if got := reply.For(Both(t.Context(), list(t, DefaultRelay()...), nil, q)); got.String() != reply.RelayDeferred.String() {
+	if got := reply.For((&Lists{Relay: list(t, DefaultRelay()...)}).Rcpt(t.Context(), q).Err()); got.String() != reply.RelayDeferred.String() {
 		t.Fatalf("got %v", got)
 	}
 	if len(f.asked) > 0 {
@@ -228,7 +229,8 @@ func TestWarned(t *testing.T) {
 	t.Parallel()
 	client := &mail.Client{Addr: netip.MustParseAddrPort("192.0.2.1:25"), HELO: "there.test"}
 	q := &Question{Client: client, To: address(t, "a@ours.test"), From: address(t, "a@servfail.test"), Facts: &facts{trouble: "servfail.test"}}
-	if err := Both(t.Context(), list(t, "warn_if_reject reject"), list(t, "warn_if_reject reject_unknown_sender_domain"), q); err != nil {
+	l := &Lists{Relay: list(t, "warn_if_reject reject"), Recipient: list(t, "warn_if_reject reject_unknown_sender_domain")}
+	if err := l.Rcpt(t.Context(), q).Err(); err != nil {
 		t.Fatal(err)
 	}
 	if len(q.Warned) != 2 || q.Warned[0].Rule != "reject" || q.Warned[1].Rule != "reject_unknown_sender_domain" || q.Warned[1].Action != Defer {

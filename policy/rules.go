@@ -20,7 +20,7 @@ func enforced(word string) judge {
 	case "defer":
 		return always(Verdict{Action: Defer, Reply: reply.Deferred})
 	case "defer_if_permit":
-		return deferIfPermit
+		return always(Verdict{Action: DeferIfPermit, Reply: reply.Deferred})
 	case "permit_mynetworks":
 		return permitIf(func(q *Question) bool { return q.Facts.Trusted(q.Client) })
 	case "permit_sasl_authenticated":
@@ -84,40 +84,27 @@ func unknownSender(ctx context.Context, q *Question) Verdict {
 	if q.From.IsNull() {
 		return Verdict{}
 	}
-	return resolves(ctx, q, q.From.Domain(), "reject_unknown_sender_domain", reply.UnknownSenderDom)
+	return resolves(ctx, q, q.From.Domain(), reply.UnknownSenderDom)
 }
 
 func unknownRecipient(ctx context.Context, q *Question) Verdict {
-	return resolves(ctx, q, q.To.Domain(), "reject_unknown_recipient_domain", reply.UnknownRcptDom)
+	return resolves(ctx, q, q.To.Domain(), reply.UnknownRcptDom)
 }
 
 // resolves refuses a domain that has neither MX nor address. DNS trouble is deferred, but only if no later rule rejects:
 // a stranger who may not relay hears so at once and does not come back.
-func resolves(ctx context.Context, q *Question, domain, rule string, refusal reply.Reply) Verdict {
+func resolves(ctx context.Context, q *Question, domain string, refusal reply.Reply) Verdict {
 	if q.Facts.Final(domain) || strings.HasPrefix(domain, "[") {
 		return Verdict{}
 	}
 	ok, err := q.Facts.Resolves(ctx, domain)
 	switch {
 	case err != nil:
-		q.deferLater(Verdict{Action: Defer, Reply: reply.RestrictionTrouble.Because(err), Rule: rule})
-		return Verdict{}
+		return Verdict{Action: DeferIfPermit, Reply: reply.RestrictionTrouble.Because(err)}
 	case !ok:
 		return Verdict{Action: Reject, Reply: refusal}
 	}
 	return Verdict{}
-}
-
-func deferIfPermit(_ context.Context, q *Question) Verdict {
-	q.deferLater(Verdict{Action: Defer, Reply: reply.Deferred, Rule: "defer_if_permit"})
-	return Verdict{}
-}
-
-// deferLater keeps the first reason to defer what nothing refuses.
-func (q *Question) deferLater(v Verdict) {
-	if q.later == nil {
-		q.later = &v
-	}
 }
 
 func unlisted(ctx context.Context, q *Question) Verdict {

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"posthouse/config"
 )
 
 // Problem is what is wrong with one entry of a list.
@@ -55,36 +53,6 @@ func parse(entry string) (r rule, unenforced bool, err error) {
 		return r, false, fmt.Errorf("%s takes %d arguments, not %d", words[0], arguments, len(words)-1)
 	}
 	return r, isLater, nil
-}
-
-// DefaultRelay is Postfix's safe smtpd_relay_restrictions.
-func DefaultRelay() []string {
-	return []string{"permit_mynetworks", "permit_sasl_authenticated", "defer_unauth_destination"}
-}
-
-// Words are a service's two lists as configured.
-type Words struct{ Relay, Recipient []string }
-
-// Check complains of words that are wrong or not enforced, at their places below at, and of lists that would relay for the world.
-func Check(at config.Section, w Words) {
-	complain(at.At("relay_restrictions"), w.Relay)
-	complain(at.At("recipient_restrictions"), w.Recipient)
-	if !refuses(w.Relay) && !refuses(w.Recipient) {
-		at.At("relay_restrictions").Errorf("nothing refuses to relay for strangers: one of relay_restrictions and recipient_restrictions needs " +
-			"reject_unauth_destination, defer_unauth_destination, reject or defer before any permit")
-	}
-}
-
-func complain(at config.Section, entries []string) {
-	_, problems := ParseList(entries)
-	for _, p := range problems {
-		place := at.At(fmt.Sprintf("[%d]", p.Index))
-		if p.Unenforced {
-			place.Unenforced(weakens(entries[p.Index]), "%v", p.Err)
-			continue
-		}
-		place.Errorf("%v", p.Err)
-	}
 }
 
 // weakens reports whether passing an entry over lets more in. One that only warns or permits does not.

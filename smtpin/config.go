@@ -16,30 +16,28 @@ import (
 
 // Config is the smtp_in section.
 type Config struct {
-	smtpd.Config          `yaml:",inline"`
-	RelayRestrictions     []string        `yaml:"relay_restrictions"`
-	RecipientRestrictions []string        `yaml:"recipient_restrictions"`
-	Milters               []milter.Config `yaml:"milters"`
-	VirtualAliasDomains   table.Ref       `yaml:"virtual_alias_domains"`
-	VirtualAliasMaps      table.Ref       `yaml:"virtual_alias_maps"`
-	RelayDomains          table.Ref       `yaml:"relay_domains"`
-	RecipientDelimiter    string          `yaml:"recipient_delimiter"`
-	SRS                   *srs.Config     `yaml:"srs"`
-	Delivery              delivery.Config `yaml:"delivery"`
-	TLS                   *certs.Config   `yaml:"tls"`
-	Admin                 *admin.Config   `yaml:"admin"`
+	smtpd.Config        `yaml:",inline"`
+	Restrictions        policy.Config   `yaml:",inline"`
+	Milters             []milter.Config `yaml:"milters"`
+	VirtualAliasDomains table.Ref       `yaml:"virtual_alias_domains"`
+	VirtualAliasMaps    table.Ref       `yaml:"virtual_alias_maps"`
+	RelayDomains        table.Ref       `yaml:"relay_domains"`
+	RecipientDelimiter  string          `yaml:"recipient_delimiter"`
+	SRS                 *srs.Config     `yaml:"srs"`
+	Delivery            delivery.Config `yaml:"delivery"`
+	TLS                 *certs.Config   `yaml:"tls"`
+	Admin               *admin.Config   `yaml:"admin"`
 }
 
 // SetDefaults is the safe relay list of Postfix.
 func (c *Config) SetDefaults() {
 	c.Config.SetDefaults()
-	c.RelayRestrictions = policy.DefaultRelay()
+	c.Restrictions.SetDefaults()
 }
 
 // Validate checks the lists together: one of them must refuse to relay for strangers.
 func (c *Config) Validate(at config.Section) {
 	c.Config.Validate(at)
-	policy.Check(at, policy.Words{Relay: c.RelayRestrictions, Recipient: c.RecipientRestrictions})
 	if c.VirtualAliasDomains.IsZero() && c.RelayDomains.IsZero() {
 		at.Errorf("has neither virtual_alias_domains nor relay_domains: it would take mail for nobody")
 	}

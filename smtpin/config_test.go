@@ -38,7 +38,7 @@ func TestConfig(t *testing.T) {
 		}
 	}
 	var c Config
-	if _, report := config.Parse("x.yaml", []byte(section), &c); report.Err() != nil || len(c.RelayRestrictions) != 3 {
-		t.Errorf("no safe default: %q", c.RelayRestrictions)
+	if _, report := config.Parse("x.yaml", []byte(section), &c); report.Err() != nil || len(c.Restrictions.RelayRestrictions) != 3 {
+		t.Errorf("no safe default: %q", c.Restrictions.RelayRestrictions)
 	}
 }

@@ -13,8 +13,8 @@ func TestStranger(t *testing.T) {
 	t.Parallel()
 	maillab.PlayAll(t, "testdata/stranger/*.txt", func(t *testing.T) maillab.Dialogue {
 		w := newWorld(t, virtual(t))
-		w.Relay = list(t, "permit_mynetworks", "reject_unauth_destination")
-		w.Recipient = list(t, "warn_if_reject reject_non_fqdn_sender", "reject_unknown_sender_domain")
+		w.Lists.Relay = list(t, "permit_mynetworks", "reject_unauth_destination")
+		w.Lists.Recipient = list(t, "warn_if_reject reject_non_fqdn_sender", "reject_unknown_sender_domain")
 		return w.serve(t)
 	})
 }
@@ -32,7 +32,7 @@ func TestTrusted(t *testing.T) {
 func TestDefaultRelay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, virtual(t))
-	w.Relay, w.Recipient = list(t, policy.DefaultRelay()...), nil
+	w.Lists = policy.Lists{Relay: list(t, policy.DefaultRelay()...)}
 	w.serve(t).Play(t, "default", `S: 220
 C: EHLO client.test
 S: 250
@@ -49,7 +49,7 @@ S: 250
 func TestUnlisted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, virtual(t))
-	w.Recipient = list(t, "reject_unlisted_recipient", "reject_unknown_recipient_domain")
+	w.Lists.Recipient = list(t, "reject_unlisted_recipient", "reject_unknown_recipient_domain")
 	w.serve(t).Play(t, "unlisted", `S: 220
 C: EHLO client.test
 S: 250

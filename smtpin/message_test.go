@@ -85,7 +85,7 @@ func TestNewDomain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "alias.test x\na@alias.test a@drop.test\n")
 	w.Aliases = alias.New(alias.Options{Maps: w.maps}) // the domains are keys of the maps
-	w.Relay = list(t, "reject_unauth_destination")
+	w.Lists.Relay = list(t, "reject_unauth_destination")
 	tx, env := w.begin(t, "x@client.test")
 	w.write(t, "alias.test x\nnew.test x\na@new.test a@drop.test\n")
 	if _, err := w.maps.Reload(); err != nil {
@@ -253,7 +253,7 @@ func (sink) Carry(_ context.Context, env *mail.Envelope, _ *mail.Message) mail.O
 func TestRoutedRecipients(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, "")
-	w.Relay = list(t, "reject_unauth_destination")
+	w.Lists.Relay = list(t, "reject_unauth_destination")
 	signed, err := w.SRS.Forward(path(t, "a%b@client.test"))
 	if err != nil {
 		t.Fatal(err)

@@ -23,15 +23,14 @@ import (
 
 // Service makes the sessions. A nil SRS rewrites nothing; all other fields are required.
 type Service struct {
-	Aliases   *alias.Expander
-	Relayed   func(domain string) bool // relay_domains: we are their MX, and others know who exists
-	Ours      func(domain string) bool // of the cluster: mail to it does not leave us, no SRS
-	SRS       *srs.Rewriter
-	Relay     policy.List
-	Recipient policy.List
-	Facts     policy.Facts // Trusted and Resolves; what is asked about recipients is answered here
-	Next      mail.Carrier
-	Log       *slog.Logger
+	Aliases *alias.Expander
+	Relayed func(domain string) bool // relay_domains: we are their MX, and others know who exists
+	Ours    func(domain string) bool // of the cluster: mail to it does not leave us, no SRS
+	SRS     *srs.Rewriter
+	Lists   policy.Lists
+	Facts   policy.Facts // Trusted and Resolves; what is asked about recipients is answered here
+	Next    mail.Carrier
+	Log     *slog.Logger
 }
 
 // Connect admits everyone: limits are smtpd's, and restrictions are judged at RCPT.

@@ -45,8 +45,8 @@ func newWorld(t testing.TB, virtual string) *world {
 		}),
 		Relayed: oneOf("relay.test"),
 		Ours:    oneOf("alias.test", "old.test", "catch.test", "relay.test", "drop.test"),
-		SRS:     rewriter(t), Facts: outside{w}, Next: &w.queue, Log: w.log.Logger(),
-		Relay: list(t, policy.DefaultRelay()...),
+		SRS:     rewriter(t), Facts: outside{world: w}, Next: &w.queue, Log: w.log.Logger(),
+		Lists: policy.Lists{Relay: list(t, policy.DefaultRelay()...)},
 	}
 	return w
 }
@@ -98,7 +98,10 @@ func rewriter(t testing.TB) *srs.Rewriter {
 }
 
 // outside is the node's part of the facts: its networks, and a DNS that has trouble.test in trouble and lacks missing.test.
-type outside struct{ *world }
+type outside struct {
+	policy.Facts // what no test asks
+	*world
+}
 
 func (o outside) Trusted(*mail.Client) bool                          { return o.trusted }
 func (outside) Authorised(mail.Path) bool                            { return false }

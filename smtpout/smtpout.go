@@ -43,8 +43,7 @@ type Service struct {
 	Signer     Signer
 	Owns       func(login string, from mail.Path) bool // may the login send as that (sender_login_maps)
 	Mynetworks []netip.Prefix
-	Relay      policy.List // relay_restrictions
-	Recipient  policy.List // recipient_restrictions
+	Lists      policy.Lists
 	Facts      policy.Facts
 	Next       mail.Carrier
 	Log        *slog.Logger
@@ -113,7 +112,7 @@ func (t *transaction) Close() {}
 // Rcpt judges relay_restrictions, then recipient_restrictions.
 func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
 	q := &policy.Question{Stage: policy.Rcpt, Client: t.client, From: t.env.From, To: to.To, Facts: t.service.Facts}
-	err := policy.Both(ctx, t.service.Relay, t.service.Recipient, q)
+	err := t.service.Lists.Rcpt(ctx, q).Err()
 	q.LogWarned(t.service.Log, t.env.ID)
 	return err
 }

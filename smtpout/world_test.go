@@ -40,9 +40,9 @@ func newWorld(t testing.TB) *world {
 	dir := t.TempDir()
 	w := &world{}
 	w.Service = &Service{Hostname: "out.test", Passwords: passwords{w, openPasswords(t, dir)}, Signer: w.signer(t, dir),
-		Owns: owns(t), Facts: outside{w}, Next: &w.queue, Log: w.log.Logger()}
-	w.Relay, _ = policy.ParseList(policy.DefaultRelay())
-	w.Recipient, _ = policy.ParseList([]string{"warn_if_reject reject_non_fqdn_helo_hostname", "reject_unknown_recipient_domain"})
+		Owns: owns(t), Facts: outside{world: w}, Next: &w.queue, Log: w.log.Logger()}
+	w.Lists.Relay, _ = policy.ParseList(policy.DefaultRelay())
+	w.Lists.Recipient, _ = policy.ParseList([]string{"warn_if_reject reject_non_fqdn_helo_hostname", "reject_unknown_recipient_domain"})
 	return w
 }
 
@@ -117,7 +117,10 @@ func owns(t testing.TB) func(login string, from mail.Path) bool {
 }
 
 // outside is the node's part of the facts: DNS lacks missing.test.
-type outside struct{ *world }
+type outside struct {
+	policy.Facts // what no test asks
+	*world
+}
 
 func (o outside) Trusted(c *mail.Client) bool {
 	for _, n := range o.Mynetworks {

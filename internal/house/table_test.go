@@ -60,7 +60,8 @@ var packages = map[string]row{
 	"smtpd":           {craft, []string{"mail", "reply", "config", "certs", "limit", "internal/listen", "smtpd/guard"}},
 	"dovecot":         {craft, []string{"config", "internal/durable"}},
 
-	"policy": {flow, []string{"mail", "reply", "config", "table", "alias", "dnsbl", "spf", "dkim", "dmarc", "milter", "greylist"}},
+	"policy": {flow, []string{"mail", "reply", "config", "resolver", "table", "alias", "dnsbl", "spf", "dkim", "dmarc", "milter", "greylist",
+		"delegation", "authres"}},
 	"relay": {flow, []string{"mail", "reply", "config", "resolver", "certs", "upstream", "smtpclient", "dane",
 		"mtasts"}},
 	"delivery": {flow, []string{"mail", "reply", "config", "table", "queue", "dsn", "internal/admin"}},

@@ -121,11 +121,11 @@ func TestExampleHasTheDefaults(t *testing.T) {
 	wantDrop.SetDefaults()
 	for _, c := range []struct{ name, diff string }{
 		{"smtp_in", differ(&wantIn.Config, &in.Config, "Hostname", "Listen")},
-		{"smtp_in relay", cmp.Diff(wantIn.RelayRestrictions, in.RelayRestrictions)},
+		{"smtp_in relay", cmp.Diff(wantIn.Restrictions.RelayRestrictions, in.Restrictions.RelayRestrictions)},
 		{"smtp_out", differ(&wantOut.Config, &out.Config, "Hostname", "Listen")},
-		{"smtp_out relay", cmp.Diff(wantOut.RelayRestrictions, out.RelayRestrictions)},
+		{"smtp_out relay", cmp.Diff(wantOut.Restrictions.RelayRestrictions, out.Restrictions.RelayRestrictions)},
 		{"maildrop", differ(&wantDrop.Config, &drop.Config, "Hostname", "Listen")},
-		{"maildrop relay", cmp.Diff(wantDrop.RelayRestrictions, drop.RelayRestrictions)},
+		{"maildrop relay", cmp.Diff(wantDrop.Restrictions.RelayRestrictions, drop.Restrictions.RelayRestrictions)},
 		{"delivery", differ(byDefault[delivery.Config](), &in.Delivery, "TransportMaps", "SourceAddresses")},
 		{"srs", differ(byDefault[srs.Config](), in.SRS, "Domain", "SecretFile", "ExcludeDomains")},
 		{"lmtp", differ(byDefault[upstream.Server](), &drop.LMTP[0], "Address")},

@@ -45,7 +45,8 @@ func planMaildrop(s *service, n *snapshot) (*way, error) {
 		Aliases: m.aliases, Mailboxes: m.probe, Next: s.queue, Log: s.log,
 		Facts: &facts{Mynetworks: n.networks(), Resolver: n.names},
 	}
-	rules.Relay, rules.Recipient = lists(n.Maildrop.RelayRestrictions, n.Maildrop.RecipientRestrictions)
+	rules.Lists = n.Maildrop.Restrictions.Lists()
+	rules.Lists.Delimiter = n.Maildrop.RecipientDelimiter
 	return &way{rules: rules, routes: r, reportTo: (&reports{m.aliases, nil, s.log}).to}, nil
 }
 

@@ -6,7 +6,6 @@ import (
 	"posthouse/alias"
 	"posthouse/delivery"
 	"posthouse/mail"
-	"posthouse/policy"
 	"posthouse/reply"
 	"posthouse/smtpin"
 	"posthouse/srs"
@@ -32,19 +31,13 @@ func planSMTPIn(s *service, n *snapshot) (*way, error) {
 		Aliases: m.aliases, Relayed: m.isRelayed, Ours: m.ours, SRS: m.srs, Next: s.queue, Log: s.log,
 		Facts: &facts{Mynetworks: n.networks(), Resolver: n.names},
 	}
-	rules.Relay, rules.Recipient = lists(n.SMTPIn.RelayRestrictions, n.SMTPIn.RecipientRestrictions)
+	rules.Lists = n.SMTPIn.Restrictions.Lists()
+	rules.Lists.Delimiter = n.SMTPIn.RecipientDelimiter
 	r, err := s.newRoutes(n, m.dead)
 	if err != nil {
 		return nil, err
 	}
 	return &way{rules: rules, routes: r, reportTo: (&reports{m.aliases, m.srs, s.log}).to}, nil
-}
-
-// lists parses the two restriction lists; config check has complained of what is wrong in them.
-func lists(relay, recipient []string) (policy.List, policy.List) {
-	a, _ := policy.ParseList(relay)
-	b, _ := policy.ParseList(recipient)
-	return a, b
 }
 
 func (m *mx) openTables(n *snapshot) (err error) {

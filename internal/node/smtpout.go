@@ -17,7 +17,8 @@ func planSMTPOut(s *service, n *snapshot) (*way, error) {
 		Hostname: c.Hostname, Mynetworks: n.networks(), Next: s.queue, Log: s.log,
 		Facts: &facts{Mynetworks: n.networks(), Resolver: n.names},
 	}
-	rules.Relay, rules.Recipient = lists(c.RelayRestrictions, c.RecipientRestrictions)
+	rules.Lists = c.Restrictions.Lists()
+	rules.Lists.Delimiter = c.RecipientDelimiter
 	if err := n.openSecrets(rules); err != nil {
 		return nil, err
 	}
