@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+
+package srstable
+
+import (
+	"net"
+	"time"
+)
+
+// operation is what tcp_table(5) gives a request that has begun, and a reply.
+const operation = 100 * time.Second
+
+// Sizes of buffers. The first takes some hundred pipelined requests at once, the second is what a connection may keep of its
+// replies until the next.
+const (
+	readSize = 16 << 10
+	keepSize = 32 << 10
+)
+
+// converse answers one connection to its end.
+func (s *Server) converse(conn net.Conn, speak dialect) {
+	in, out := make([]byte, 0, readSize), []byte(nil)
+	begun := false // part of a request is there
+	for {
+		if !begun {
+			_ = conn.SetReadDeadline(time.Now().Add(s.options.Idle))
+		}
+		n, err := conn.Read(in[len(in):cap(in)])
+		in = in[:len(in)+n]
+		rest, reply, open := speakAll(speak, in, out[:0])
+		if len(reply) > 0 && !write(conn, reply) || err != nil || !open {
+			return
+		}
+		if out = reply; cap(out) > keepSize {
+			out = nil
+		}
+		if in = in[:copy(in, rest)]; len(in) > 0 && (!begun || len(reply) > 0) {
+			_ = conn.SetReadDeadline(time.Now().Add(operation))
+		}
+		begun = len(in) > 0
+	}
+}
+
+// speakAll answers all whole requests of in. No request is as long as in can be: there is always room to read on.
+func speakAll(speak dialect, in, out []byte) (rest, reply []byte, open bool) {
+	for len(in) > 0 {
+		used, next, open := speak(in, out)
+		out, in = next, in[used:]
+		if !open {
+			return nil, out, false
+		}
+		if used == 0 {
+			break
+		}
+	}
+	return in, out, true
+}
+
+func write(conn net.Conn, reply []byte) bool {
+	_ = conn.SetWriteDeadline(time.Now().Add(operation))
+	_, err := conn.Write(reply)
+	return err == nil
+}
