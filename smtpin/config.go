@@ -18,6 +18,7 @@ import (
 type Config struct {
 	smtpd.Config        `yaml:",inline"`
 	Restrictions        policy.Config   `yaml:",inline"`
+	DNSBL               DNSBLConfig     `yaml:"dnsbl"`
 	Milters             []milter.Config `yaml:"milters"`
 	VirtualAliasDomains table.Ref       `yaml:"virtual_alias_domains"`
 	VirtualAliasMaps    table.Ref       `yaml:"virtual_alias_maps"`

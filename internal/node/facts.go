@@ -4,17 +4,18 @@ package node
 
 import (
 	"context"
-	"errors"
 	"net"
 	"net/netip"
+	"strings"
+	"time"
 
 	"posthouse/delegation"
 	"posthouse/dnsbl"
 	"posthouse/greylist"
 	"posthouse/mail"
 	"posthouse/policy"
-	"posthouse/reply"
 	"posthouse/resolver"
+	"posthouse/table"
 )
 
 // facts answers the restriction lists about clients and names. It is final for no domain: smtp-in and maildrop answer for
@@ -22,6 +23,18 @@ import (
 type facts struct {
 	Mynetworks []netip.Prefix
 	Resolver   resolver.Resolver
+
+	lists    *dnsbl.Lister
+	patience time.Duration           // for the DNS lists of one question
+	tables   map[string]*table.Table // those that the lists name
+	servers  asker                   // policy servers
+	verify   func(ctx context.Context, p mail.Path) error
+	waiting  greylister // nil: nobody waits
+}
+
+// greylister is a greylist.List, or one that only looks.
+type greylister interface {
+	Check(client netip.Addr, name string, from, to mail.Path) greylist.Result
 }
 
 // Trusted reports a client in mynetworks.
@@ -33,35 +46,6 @@ func (f *facts) Trusted(c *mail.Client) bool {
 	}
 	return false
 }
-
-// Authorised is no: nothing is taken from strangers.
-func (f *facts) Authorised(mail.Path) bool { return false }
-
-// Final is no.
-func (f *facts) Final(string) bool { return false }
-
-// Resolves reports that a domain has an MX or an address.
-func (f *facts) Resolves(ctx context.Context, domain string) (bool, error) {
-	mx, err := f.Resolver.MX(ctx, domain)
-	switch {
-	case err == nil && len(mx) == 1 && mx[0].Host == "":
-		return false, policy.ErrNullMX
-	case err == nil:
-		return true, nil
-	case resolver.NotFound(err):
-		return false, nil
-	case !resolver.NoData(err):
-		return false, err
-	}
-	_, err = f.Resolver.Addrs(ctx, domain)
-	if resolver.NotFound(err) || resolver.NoData(err) {
-		return false, nil
-	}
-	return err == nil, err
-}
-
-// Deliverable is yes: whoever has the domain knows better.
-func (f *facts) Deliverable(context.Context, mail.Path) (bool, error) { return true, nil }
 
 // Local reports an address of this machine.
 func (f *facts) Local(c *mail.Client) bool {
@@ -78,57 +62,57 @@ func (f *facts) Local(c *mail.Client) bool {
 	return false
 }
 
-// Names are the client's PTR names.
-func (f *facts) Names(ctx context.Context, c *mail.Client) ([]string, error) {
-	names, err := f.Resolver.PTR(ctx, c.Addr.Addr())
-	return names, unlessNone(err)
+// Authorised is no: nothing is taken from strangers.
+func (f *facts) Authorised(mail.Path) bool { return false }
+
+// Final is no.
+func (f *facts) Final(string) bool { return false }
+
+// Deliverable is yes: whoever has the domain knows better.
+func (f *facts) Deliverable(context.Context, mail.Path) (bool, error) { return true, nil }
+
+// Listed asks the DNS lists side by side.
+func (f *facts) Listed(ctx context.Context, asks []dnsbl.Ask) []dnsbl.Result {
+	ctx, cancel := context.WithTimeout(ctx, f.patience)
+	defer cancel()
+	return f.lists.Ask(ctx, asks)
 }
 
-// Addrs are the addresses of a host.
-func (f *facts) Addrs(ctx context.Context, host string) ([]netip.Addr, error) {
-	addrs, err := f.Resolver.Addrs(ctx, host)
-	return addrs, unlessNone(err)
-}
-
-// unlessNone is an error that says more than that there is nothing.
-func unlessNone(err error) error {
-	if resolver.NotFound(err) || resolver.NoData(err) {
-		return nil
+// Access looks a key up in one of the tables that the lists name. config check and every start have opened them all.
+func (f *facts) Access(name, key string, whole bool) (action, where string, found bool) {
+	t := f.tables[name]
+	if t == nil {
+		return "", "", false
 	}
-	return err
-}
-
-// errNotWired is the answer to what no rule asks yet.
-var errNotWired = errors.New("not connected yet")
-
-// Verify knows nothing.
-func (f *facts) Verify(context.Context, mail.Path) error {
-	return reply.LocalError.Because(errNotWired)
-}
-
-// Servers knows nothing.
-func (f *facts) Servers(context.Context, string, string) ([]string, error) { return nil, errNotWired }
-
-// Listed knows nothing.
-func (f *facts) Listed(_ context.Context, asks []dnsbl.Ask) []dnsbl.Result {
-	out := make([]dnsbl.Result, len(asks))
-	for i := range out {
-		out[i].Err = errNotWired
+	view := t.View()
+	if !whole {
+		view = table.Fixed(view)
 	}
-	return out
+	return view.Lookup(key)
 }
 
-// Access defers: a table that is not open is no table without entries.
-func (f *facts) Access(string, string, bool) (action, where string, found bool) {
-	return delegation.DefaultAction, "", true
+// Delegate asks a policy server.
+func (f *facts) Delegate(ctx context.Context, server delegation.Server, q *policy.Question) (string, error) {
+	r := delegation.Request{State: strings.ToUpper(q.Stage.String()), Client: q.Client, From: q.From, To: q.To}
+	if names, _ := f.Names(ctx, q.Client); len(names) > 0 {
+		r.Reverse = names[0]
+	}
+	if q.Env != nil {
+		r.ID, r.Size = q.Env.ID, q.Env.Size
+	}
+	if q.Env != nil && q.Stage == policy.Data {
+		r.Recipients = len(q.Env.Recipients)
+	}
+	return f.servers.Ask(ctx, server, r.Attributes())
 }
 
-// Delegate knows nothing.
-func (f *facts) Delegate(context.Context, delegation.Server, *policy.Question) (string, error) {
-	return "", errNotWired
-}
+// Verify asks the address's own server.
+func (f *facts) Verify(ctx context.Context, p mail.Path) error { return f.verify(ctx, p) }
 
-// Greylist lets pass.
-func (f *facts) Greylist(context.Context, *policy.Question) greylist.Result {
-	return greylist.Result{Pass: true}
+// Greylist asks whether they have been seen before.
+func (f *facts) Greylist(_ context.Context, q *policy.Question) greylist.Result {
+	if f.waiting == nil {
+		return greylist.Result{Pass: true, Why: "not configured"}
+	}
+	return f.waiting.Check(q.Client.Addr.Addr(), q.Client.Name, q.From, q.To)
 }

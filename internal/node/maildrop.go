@@ -43,7 +43,9 @@ func planMaildrop(s *service, n *snapshot) (*way, error) {
 	m.openStore(n, r.relay)
 	rules := &maildrop.Service{
 		Aliases: m.aliases, Mailboxes: m.probe, Next: s.queue, Log: s.log,
-		Facts: &facts{Mynetworks: n.networks(), Resolver: n.names},
+	}
+	if rules.Facts, err = s.newFacts(n, &n.Maildrop.Restrictions, usualPatience); err != nil {
+		return nil, err
 	}
 	rules.Lists = n.Maildrop.Restrictions.Lists()
 	rules.Lists.Delimiter = n.Maildrop.RecipientDelimiter

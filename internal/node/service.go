@@ -34,13 +34,14 @@ type service struct {
 	log   *slog.Logger
 	plan  func(*service, *snapshot) (*way, error)
 
-	way     atomic.Pointer[way]
-	store   *pebbledb.Store
-	queue   *queue.Queue
-	depth   *depth
-	manager *delivery.Manager
-	server  *smtpd.Server
-	sockets []net.Listener
+	standing *standing
+	way      atomic.Pointer[way]
+	store    *pebbledb.Store
+	queue    *queue.Queue
+	depth    *depth
+	manager  *delivery.Manager
+	server   *smtpd.Server
+	sockets  []net.Listener
 }
 
 // way is how a service treats mail, by one snapshot.
@@ -56,7 +57,9 @@ type way struct {
 
 func (p *process) newService(name string, plan func(*service, *snapshot) (*way, error)) *service {
 	label := Label(name)
-	return &service{process: p, name: name, label: label, dir: p.current.dirOf(name), log: p.Log.With("service", label), plan: plan}
+	s := &service{process: p, name: name, label: label, dir: p.current.dirOf(name), log: p.Log.With("service", label), plan: plan}
+	s.standing = s.newStanding()
+	return s
 }
 
 // Label is a service's name in logs, metrics, on the command line and in the file system.

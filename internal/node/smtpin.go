@@ -3,6 +3,8 @@
 package node
 
 import (
+	"time"
+
 	"posthouse/alias"
 	"posthouse/delivery"
 	"posthouse/mail"
@@ -29,7 +31,10 @@ func planSMTPIn(s *service, n *snapshot) (*way, error) {
 	}
 	rules := &smtpin.Service{
 		Aliases: m.aliases, Relayed: m.isRelayed, Ours: m.ours, SRS: m.srs, Next: s.queue, Log: s.log,
-		Facts: &facts{Mynetworks: n.networks(), Resolver: n.names},
+	}
+	var err error
+	if rules.Facts, err = s.newFacts(n, &n.SMTPIn.Restrictions, time.Duration(n.SMTPIn.DNSBL.Timeout)); err != nil {
+		return nil, err
 	}
 	rules.Lists = n.SMTPIn.Restrictions.Lists()
 	rules.Lists.Delimiter = n.SMTPIn.RecipientDelimiter

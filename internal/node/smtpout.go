@@ -15,7 +15,10 @@ func planSMTPOut(s *service, n *snapshot) (*way, error) {
 	c := n.SMTPOut
 	rules := &smtpout.Service{
 		Hostname: c.Hostname, Mynetworks: n.networks(), Next: s.queue, Log: s.log,
-		Facts: &facts{Mynetworks: n.networks(), Resolver: n.names},
+	}
+	var err error
+	if rules.Facts, err = s.newFacts(n, &c.Restrictions, usualPatience); err != nil {
+		return nil, err
 	}
 	rules.Lists = c.Restrictions.Lists()
 	rules.Lists.Delimiter = c.RecipientDelimiter
