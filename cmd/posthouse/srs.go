@@ -15,13 +15,14 @@ import (
 func srsCommand(o *options) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "srs",
-		Short: "Rewrite a sender as forwarding does, or turn it back",
+		Short: "Rewrite a sender as forwarding does, turn it back, or do both for a Postfix",
 		Args:  none,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	c.AddCommand(
 		srsDirection(o, "forward", "Print the sender that the next hop would see", (*srs.Rewriter).Forward),
-		srsDirection(o, "reverse", "Print where a bounce to a rewritten sender goes", (*srs.Rewriter).Reverse))
+		srsDirection(o, "reverse", "Print where a bounce to a rewritten sender goes", (*srs.Rewriter).Reverse),
+		srsServe(o))
 	return c
 }
 
