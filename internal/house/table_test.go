@@ -47,6 +47,7 @@ var packages = map[string]row{
 	"spf":             {craft, []string{"resolver", "mail"}},
 	"dmarc":           {craft, []string{"resolver"}},
 	"greylist":        {craft, []string{"mail", "config", "table", "internal/durable"}},
+	"delegation":      {craft, []string{"mail", "config"}},
 	"auth":            {craft, []string{"config", "limit"}},
 	"dane":            {craft, []string{"resolver"}},
 	"mtasts":          {craft, []string{"resolver", "internal/durable"}},
