@@ -75,7 +75,7 @@ func reason(err error) string {
 
 // refused says what Postfix leaves as it is, and why: it does not show our words itself.
 func (s *Server) refused(table, key string, err error) {
-	s.options.Log.Info("not rewritten", "table", table, "address", key, "why", reason(err), "error", err)
+	s.options.Log.Info("not rewritten", "table", table, "address", key, "why", reason(err))
 }
 
 func (s *Server) done(table, key string, to mail.Path) {

@@ -13,6 +13,7 @@ peers=(
 	/usr/lib/dovecot/lmtp:dovecot-lmtpd
 	swaks:swaks
 	opendkim-testmsg:opendkim-tools
+	postsrsd:postsrsd
 	perl:perl
 	python3:python3
 	systemd-analyze:systemd
@@ -23,6 +24,7 @@ for p in "${peers[@]}"; do
 	command -v "${p%:*}" >/dev/null || missing+=("${p#*:}")
 done
 perl -MMail::DKIM::Verifier -e1 2>/dev/null || missing+=(libmail-dkim-perl)
+perl -MMail::SRS -e1 2>/dev/null || missing+=(libmail-srs-perl)
 perl -MNet::DNS -e1 2>/dev/null || missing+=(libnet-dns-perl)
 [ ${#missing[@]} -gt 0 ] || exit 0
 

@@ -27,7 +27,7 @@ type srsTables struct {
 func newSRSTables(t *testing.T, dir string, args ...string) *srsTables {
 	t.Helper()
 	s := &srsTables{dir: dir, forward: maillab.Local(maillab.FreePort(t)), reverse: maillab.Local(maillab.FreePort(t)),
-		socketmap: filepath.Join(dir, "srs.sock")}
+		socketmap: filepath.Join(room(t), "srs")}
 	if _, err := os.Stat(filepath.Join(dir, "secret")); err != nil {
 		writeFile(t, dir, "secret", "s\n", 0o600)
 	}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: MIT
+
+//go:build interop
+
+package test
+
+import (
+	"fmt"
+	"net/smtp"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"posthouse/internal/maillab"
+)
+
+// TestSRSTablesOfPostfix: a Postfix that forwards has the same from us, in either protocol, as from PostSRSd: the envelope
+// sender of what it forwards is rewritten, the bounce goes home, and an address that nobody signed is refused.
+func TestSRSTablesOfPostfix(t *testing.T) {
+	t.Parallel()
+	for name, maps := range map[string]func(t *testing.T, dir string) (forward, reverse string){
+		"PostSRSd": func(t *testing.T, dir string) (string, string) {
+			s := newPostSRSd(t, dir)
+			return "tcp:" + s.forward, "tcp:" + s.reverse
+		},
+		"tcp": func(t *testing.T, dir string) (string, string) {
+			s := newSRSTables(t, dir)
+			return "tcp:" + s.forward, "tcp:" + s.reverse
+		},
+		"socketmap": func(t *testing.T, dir string) (string, string) {
+			s := newSRSTables(t, dir)
+			return "socketmap:unix:" + s.socketmap + ":forward", "socketmap:unix:" + s.socketmap + ":reverse"
+		},
+		"socketmap by TCP": func(t *testing.T, dir string) (string, string) {
+			address := maillab.Local(maillab.FreePort(t))
+			newSRSTables(t, dir, "--socketmap", address)
+			return "socketmap:inet:" + address + ":forward", "socketmap:inet:" + address + ":reverse"
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := room(t)
+			writeFile(t, dir, "secret", "s\n", 0o600)
+			forward, reverse := maps(t, dir)
+			forwardAndBounce(t, dir, forward, reverse)
+		})
+	}
+}
+
+func forwardAndBounce(t *testing.T, dir, forward, reverse string) {
+	sink := maillab.NewSink(t, maillab.SinkOptions{})
+	address := newPostfix(t, dir, sink, forward, reverse)
+	send := func(from, to, header string) error {
+		return smtp.SendMail(address, nil, from, []string{to}, []byte(header+"\r\n\r\nbody\r\n"))
+	}
+	if err := send("Alice@example.com", "user@relay.test", "From: Alice@example.com\r\nTo: user@relay.test"); err != nil {
+		t.Fatal(err)
+	}
+	forwarded := sink.Wait(t, 1)[0]
+	sender := between(forwarded.From)
+	if !strings.HasPrefix(sender, "SRS0=") || !strings.HasSuffix(sender, "=example.com=Alice@srs.test") || between(forwarded.To[0]) != "outside@far.test" {
+		t.Errorf("forwarded from %s to %s", forwarded.From, forwarded.To)
+	}
+	if !strings.Contains(forwarded.Data, "\r\nFrom: Alice@example.com\r\n") {
+		t.Errorf("the header was touched:\n%s", forwarded.Data)
+	}
+
+	for i, bounced := range []string{sender, upper(sender)} { // some hosts fold it
+		if err := send("", bounced, "From: MAILER-DAEMON@far.test\r\nTo: "+bounced); err != nil {
+			t.Fatal(err)
+		}
+		bounce := sink.Wait(t, 2+i)[1+i]
+		if between(bounce.From) != "" || len(bounce.To) != 1 || !strings.EqualFold(between(bounce.To[0]), "alice@example.com") {
+			t.Errorf("the bounce to %s went from %s to %s", bounced, bounce.From, bounce.To)
+		}
+		if !strings.Contains(lower(bounce.Data), "\r\nto: alice@example.com\r\n") {
+			t.Errorf("its header tells of the address that the sender does not know:\n%s", bounce.Data)
+		}
+	}
+
+	if err := send("", strings.Replace(sender, "Alice", "mallory", 1), "Subject: forged"); err == nil || !strings.HasPrefix(err.Error(), "550 ") {
+		t.Errorf("an address that nobody signed: %v", err)
+	}
+	if err := send("someone@srs.test", "user@relay.test", "Subject: from us"); err != nil {
+		t.Fatal(err)
+	}
+	if got := sink.Wait(t, 4)[3]; between(got.From) != "someone@srs.test" {
+		t.Errorf("a sender of the domain itself became %s", got.From)
+	}
+}
+
+// between is what stands in the angle brackets of an argument of MAIL or RCPT.
+func between(argument string) string {
+	_, rest, _ := strings.Cut(argument, "<")
+	inner, _, _ := strings.Cut(rest, ">")
+	return inner
+}
+
+// postfixFile is the main.cf of a forwarder: folder, port of the next hop, maps. The last four lines are what PostSRSd's
+// manual has.
+const postfixFile = `compatibility_level = 3.6
+queue_directory = %[1]s/spool
+data_directory = %[1]s/data
+command_directory = /usr/sbin
+daemon_directory = /usr/lib/postfix/sbin
+mail_owner = postfix
+setgid_group = postdrop
+maillog_file = /dev/stdout
+myhostname = mx.relay.test
+mydestination =
+mynetworks = 192.0.2.1
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+alias_maps =
+local_recipient_maps =
+virtual_alias_domains = relay.test, srs.test
+virtual_alias_maps = inline:{{user@relay.test = outside@far.test}}
+relayhost = [127.0.0.1]:%[2]d
+smtpd_relay_restrictions = reject_unauth_destination
+sender_canonical_maps = %[3]s
+sender_canonical_classes = envelope_sender
+recipient_canonical_maps = %[4]s
+recipient_canonical_classes = envelope_recipient, header_recipient
+`
+
+const postfixServices = `127.0.0.1:%d inet n - n - - smtpd
+postlog unix-dgram n - n - 1 postlogd
+cleanup unix n - n - 0 cleanup
+qmgr unix n - n 300 1 qmgr
+tlsmgr unix - - n 1000? 1 tlsmgr
+rewrite unix - - n - - trivial-rewrite
+bounce unix - - n - 0 bounce
+defer unix - - n - 0 bounce
+trace unix - - n - 0 bounce
+verify unix - - n - 1 verify
+flush unix n - n 1000? 0 flush
+proxymap unix - - n - - proxymap
+smtp unix - - n - - smtp
+relay unix - - n - - smtp
+error unix - - n - - error
+retry unix - - n - - error
+discard unix - - n - - discard
+anvil unix - - n - 1 anvil
+scache unix - - n - 1 scache
+`
+
+// newPostfix starts a Postfix of its own that hands everything to the sink, and returns where it listens.
+func newPostfix(t *testing.T, dir string, sink *maillab.Sink, forward, reverse string) string {
+	t.Helper()
+	port := maillab.FreePort(t)
+	for _, d := range []string{"etc", "spool", "data"} {
+		writeFile(t, dir, d+"/.keep", "", 0o644)
+	}
+	if out, err := maillab.Run(t, dir, "chown", "postfix", filepath.Join(dir, "data")); err != nil {
+		t.Fatal(err, out)
+	}
+	writeFile(t, dir, "etc/main.cf", fmt.Sprintf(postfixFile, dir, sink.Port(), forward, reverse), 0o644)
+	writeFile(t, dir, "etc/master.cf", fmt.Sprintf(postfixServices, port), 0o644)
+	etc := filepath.Join(dir, "etc")
+	p := maillab.Start(t, dir, "postfix", "-c", etc, "start-fg")
+	t.Cleanup(func() { _ = exec.Command("postfix", "-c", etc, "abort").Run() }) // before p is killed: its master has a group of its own
+	maillab.Wait(t, 3*maillab.Patience, "Postfix", func() bool {
+		if p.Ended() {
+			t.Fatal("Postfix ended")
+		}
+		c, err := smtp.Dial(maillab.Local(port))
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+	return maillab.Local(port)
+}
