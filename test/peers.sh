@@ -14,9 +14,17 @@ peers=(
 	swaks:swaks
 	opendkim-testmsg:opendkim-tools
 	postsrsd:postsrsd
+	nsd:nsd
 	perl:perl
 	python3:python3
 	systemd-analyze:systemd
+	unbound:unbound
+	/usr/lib/postfix/postfix-pcre.so:postfix-pcre
+	rspamd:rspamd
+	redis-server:redis-server
+	postgrey:postgrey
+	ip:iproute2
+	openssl:openssl
 )
 
 missing=()
@@ -25,6 +33,7 @@ for p in "${peers[@]}"; do
 done
 perl -MMail::DKIM::Verifier -e1 2>/dev/null || missing+=(libmail-dkim-perl)
 perl -MMail::SRS -e1 2>/dev/null || missing+=(libmail-srs-perl)
+/usr/bin/python3 -c 'import spf, dns.resolver' 2>/dev/null || missing+=(python3-spf python3-dnspython)
 perl -MNet::DNS -e1 2>/dev/null || missing+=(libnet-dns-perl)
 [ ${#missing[@]} -gt 0 ] || exit 0
 

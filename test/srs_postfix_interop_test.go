@@ -58,8 +58,8 @@ func forwardAndBounce(t *testing.T, dir, forward, reverse string) {
 		t.Fatal(err)
 	}
 	forwarded := sink.Wait(t, 1)[0]
-	sender := between(forwarded.From)
-	if !strings.HasPrefix(sender, "SRS0=") || !strings.HasSuffix(sender, "=example.com=Alice@srs.test") || between(forwarded.To[0]) != "outside@far.test" {
+	sender := argument(forwarded.From)
+	if !strings.HasPrefix(sender, "SRS0=") || !strings.HasSuffix(sender, "=example.com=Alice@srs.test") || argument(forwarded.To[0]) != "outside@far.test" {
 		t.Errorf("forwarded from %s to %s", forwarded.From, forwarded.To)
 	}
 	if !strings.Contains(forwarded.Data, "\r\nFrom: Alice@example.com\r\n") {
@@ -71,7 +71,7 @@ func forwardAndBounce(t *testing.T, dir, forward, reverse string) {
 			t.Fatal(err)
 		}
 		bounce := sink.Wait(t, 2+i)[1+i]
-		if between(bounce.From) != "" || len(bounce.To) != 1 || !strings.EqualFold(between(bounce.To[0]), "alice@example.com") {
+		if argument(bounce.From) != "" || len(bounce.To) != 1 || !strings.EqualFold(argument(bounce.To[0]), "alice@example.com") {
 			t.Errorf("the bounce to %s went from %s to %s", bounced, bounce.From, bounce.To)
 		}
 		if !strings.Contains(lower(bounce.Data), "\r\nto: alice@example.com\r\n") {
@@ -85,16 +85,9 @@ func forwardAndBounce(t *testing.T, dir, forward, reverse string) {
 	if err := send("someone@srs.test", "user@relay.test", "Subject: from us"); err != nil {
 		t.Fatal(err)
 	}
-	if got := sink.Wait(t, 4)[3]; between(got.From) != "someone@srs.test" {
+	if got := sink.Wait(t, 4)[3]; argument(got.From) != "someone@srs.test" {
 		t.Errorf("a sender of the domain itself became %s", got.From)
 	}
-}
-
-// between is what stands in the angle brackets of an argument of MAIL or RCPT.
-func between(argument string) string {
-	_, rest, _ := strings.Cut(argument, "<")
-	inner, _, _ := strings.Cut(rest, ">")
-	return inner
 }
 
 // postfixFile is the main.cf of a forwarder: folder, port of the next hop, maps. The last four lines are what PostSRSd's
