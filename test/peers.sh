@@ -19,7 +19,6 @@ peers=(
 	python3:python3
 	systemd-analyze:systemd
 	unbound:unbound
-	/usr/lib/postfix/postfix-pcre.so:postfix-pcre
 	rspamd:rspamd
 	redis-server:redis-server
 	postgrey:postgrey
@@ -31,6 +30,7 @@ missing=()
 for p in "${peers[@]}"; do
 	command -v "${p%:*}" >/dev/null || missing+=("${p#*:}")
 done
+[ -e /usr/lib/postfix/postfix-pcre.so ] || missing+=(postfix-pcre)
 perl -MMail::DKIM::Verifier -e1 2>/dev/null || missing+=(libmail-dkim-perl)
 perl -MMail::SRS -e1 2>/dev/null || missing+=(libmail-srs-perl)
 /usr/bin/python3 -c 'import spf, dns.resolver' 2>/dev/null || missing+=(python3-spf python3-dnspython)
