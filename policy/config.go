@@ -5,7 +5,6 @@ package policy
 import (
 	"fmt"
 
-	"posthouse/config"
 	"posthouse/delegation"
 	"posthouse/dnsbl"
 	"posthouse/table"
@@ -22,9 +21,7 @@ type Config struct {
 }
 
 // SetDefaults is Postfix's safe smtpd_relay_restrictions, and nothing else.
-func (c *Config) SetDefaults() {
-	c.RelayRestrictions = DefaultRelay()
-}
+func (c *Config) SetDefaults() { *c = Config{RelayRestrictions: DefaultRelay()} }
 
 // DefaultRelay is Postfix's safe smtpd_relay_restrictions.
 func DefaultRelay() []string {
@@ -44,44 +41,74 @@ func (c *Config) lists() []configured {
 	}
 }
 
-// Validate complains of what cannot be read or is not enforced, at its place below at, and of lists that would relay for the
-// world.
-func (c *Config) Validate(at config.Section) {
-	for _, l := range c.lists() {
-		l.complain(at.At(l.stance.String()))
-	}
-	if !refuses(c.RelayRestrictions) && !refuses(c.RecipientRestrictions) {
-		at.At("relay_restrictions").Errorf("nothing refuses to relay for strangers: one of relay_restrictions and recipient_restrictions needs " +
-			"reject_unauth_destination, defer_unauth_destination, reject or defer before any permit")
-	}
-}
+func (l configured) parse() (List, []Problem) { return parseList(l.entries, l.stance.tableWord()) }
 
-func (l configured) complain(at config.Section) {
-	_, problems := ParseList(l.entries)
-	for _, p := range problems {
-		place := at.At(fmt.Sprintf("[%d]", p.Index))
-		if p.Unenforced {
-			place.Unenforced(weakens(l.entries[p.Index]), "%v", p.Err)
-			continue
-		}
-		place.Errorf("%v", p.Err)
+// tableWord is what a table without a word stands for in a list.
+func (s stance) tableWord() string {
+	switch s {
+	case inClient:
+		return "check_client_access"
+	case inHelo:
+		return "check_helo_access"
+	case inSender:
+		return "check_sender_access"
+	case inData:
+		return ""
 	}
+	return "check_recipient_access"
 }
 
 // Lists parses the lists. What config check has complained of is left out.
 func (c *Config) Lists() Lists {
 	var l Lists
 	for i, list := range []*List{&l.Relay, &l.Client, &l.Helo, &l.Sender, &l.Recipient, &l.Data} {
-		*list, _ = ParseList(c.lists()[i].entries)
+		*list, _ = c.lists()[i].parse()
 	}
 	return l
 }
 
 // Tables are the access tables that the lists name, each once. Facts.Access is asked about them by their String.
-func (c *Config) Tables() []table.Ref { return nil }
+func (c *Config) Tables() []table.Ref {
+	return distinct(c, func(r rule) (ref table.Ref, ok bool) {
+		if r.table != nil {
+			ref = *r.table
+		}
+		return ref, r.table != nil
+	})
+}
 
 // Zones are the DNS lists that the lists name, each once.
-func (c *Config) Zones() []dnsbl.Zone { return nil }
+func (c *Config) Zones() []dnsbl.Zone {
+	return distinct(c, func(r rule) (zone dnsbl.Zone, ok bool) {
+		if r.dns != nil {
+			zone = r.dns.zone
+		}
+		return zone, r.dns != nil
+	})
+}
 
-// Servers are the policy servers that the lists name.
-func (c *Config) Servers() []delegation.Server { return nil }
+// Servers are the policy servers that the lists name, each address once.
+func (c *Config) Servers() []delegation.Server {
+	return distinct(c, func(r rule) (s delegation.Server, ok bool) {
+		if r.server != nil {
+			s = *r.server
+		}
+		return s, r.server != nil
+	})
+}
+
+// distinct are what the rules of all lists name, by its text.
+func distinct[T any](c *Config, of func(rule) (T, bool)) (out []T) {
+	seen := map[string]bool{}
+	for _, l := range c.lists() {
+		rules, _ := l.parse()
+		for _, r := range rules {
+			v, ok := of(r)
+			if text := fmt.Sprint(v); ok && !seen[text] {
+				seen[text] = true
+				out = append(out, v)
+			}
+		}
+	}
+	return out
+}

@@ -11,8 +11,8 @@ import (
 // dnsRule is a rule that a DNS list answers.
 type dnsRule struct {
 	zone  dnsbl.Zone
-	about func(ctx context.Context, q *Question) (dnsbl.Ask, bool) // what to ask; false: there is no such thing
-	judge func(q *Question, a answer) Verdict
+	about asker // what to ask; false: there is no such thing
+	judge func(ctx context.Context, q *Question, a answer) Verdict
 }
 
 // answer is what a DNS list said about something.

@@ -119,13 +119,13 @@ func (e *explained) Listed(ctx context.Context, asks []dnsbl.Ask) []dnsbl.Result
 	start := e.trail.now()
 	results := e.Facts.Listed(ctx, asks)
 	for i, a := range asks {
-		e.note(subject(a), listing(results[i]), start)
+		e.note(askedOf(a), listing(results[i]), start)
 	}
 	return results
 }
 
-// subject is what was asked of which list: "zen.test 192.0.2.1".
-func subject(a dnsbl.Ask) string {
+// askedOf is what was asked of which list: "zen.test 192.0.2.1".
+func askedOf(a dnsbl.Ask) string {
 	if a.Addr.IsValid() {
 		return a.Zone.String() + " " + a.Addr.String()
 	}

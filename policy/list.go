@@ -2,7 +2,12 @@
 
 package policy
 
-import "context"
+import (
+	"context"
+
+	"posthouse/delegation"
+	"posthouse/table"
+)
 
 // List is a parsed restriction list. Make it with ParseList.
 type List []rule
@@ -12,6 +17,11 @@ type rule struct {
 	warn  bool   // warn_if_reject: the rule only logs
 	judge judge
 	dns   *dnsRule // one that a DNS list answers, instead of judge: asked together with its neighbours
+
+	table      *table.Ref // what it names
+	of         who        // what is looked up in the table
+	server     *delegation.Server
+	unenforced bool // it is understood, and judges nothing
 }
 
 type judge func(ctx context.Context, q *Question) Verdict
@@ -55,7 +65,7 @@ func (l List) ask(ctx context.Context, q *Question, i int, b *batch) (v Verdict)
 		v = r.judge(ctx, q)
 	default:
 		if answer, asked := b.answer(ctx, q, l, i); asked {
-			v = r.dns.judge(q, answer)
+			v = r.dns.judge(ctx, q, answer)
 		}
 	}
 	if q.warn && !v.fault && (v.refuses() || v.Action == DeferIfPermit) {

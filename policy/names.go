@@ -53,3 +53,9 @@ func literal(name string) bool {
 	_, err := mail.ParseDomain(name)
 	return err == nil && strings.HasPrefix(name, "[")
 }
+
+// numeric reports a name whose last label is a number: no domain, but an address or what is left of one.
+func numeric(name string) bool {
+	name = strings.TrimSuffix(name, ".")
+	return strings.Trim(name[strings.LastIndexByte(name, '.')+1:], "0123456789") == ""
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: MIT
+
+package policy
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"posthouse/delegation"
+	"posthouse/dnsbl"
+	"posthouse/table"
+)
+
+// Problem is what is wrong with one entry of a list.
+type Problem struct {
+	Index      int // of the entry
+	Err        error
+	Unenforced bool // understood, but passed over: no error
+}
+
+// ParseList parses entries, one restriction with its argument each: `reject_rbl_client zen.example.test`. The list leaves
+// out what has a Problem.
+func ParseList(entries []string) (List, []Problem) { return parseList(entries, "") }
+
+// parseList takes a table alone for the argument of a word, as Postfix does where the list says what it is about.
+func parseList(entries []string, word string) (List, []Problem) {
+	var list List
+	var problems []Problem
+	for i, entry := range entries {
+		r, err := parseEntry(entry, word)
+		switch {
+		case err != nil:
+			problems = append(problems, Problem{i, err, false})
+		case r.unenforced:
+			problems = append(problems, Problem{i, fmt.Errorf("%s is not enforced yet", r.words), true})
+		default:
+			list = append(list, r)
+		}
+	}
+	return list, problems
+}
+
+func parseEntry(entry, tableWord string) (rule, error) {
+	tokens, err := tokenize(entry)
+	if err != nil {
+		return rule{}, err
+	}
+	if len(tokens) == 1 && tableWord != "" && strings.Contains(tokens[0], ":") {
+		tokens = []string{tableWord, tokens[0]}
+	}
+	r, rest, err := parseRule(tokens)
+	if err == nil && len(rest) > 0 {
+		takes := len(strings.Fields(r.words)) - 1
+		err = fmt.Errorf("%s takes %d arguments, not %d", r.words, takes, takes+len(rest))
+	}
+	return r, err
+}
+
+// tokenize cuts at blanks and commas that stand in no braces (Postfix's mystrtokq).
+func tokenize(text string) (tokens []string, err error) {
+	level, start := 0, -1
+	for i, c := range []byte(text) {
+		separates := level == 0 && strings.IndexByte(", \t\r\n", c) >= 0
+		switch {
+		case separates && start >= 0:
+			tokens, start = append(tokens, text[start:i]), -1
+		case !separates && start < 0:
+			start = i
+		}
+		switch c {
+		case '{':
+			level++
+		case '}':
+			level--
+		}
+		if level < 0 {
+			break
+		}
+	}
+	if level != 0 {
+		return nil, fmt.Errorf("%q: braces do not match", text)
+	}
+	if start >= 0 {
+		tokens = append(tokens, text[start:])
+	}
+	return tokens, nil
+}
+
+// parseRule reads one restriction and returns the tokens behind it.
+func parseRule(tokens []string) (r rule, rest []string, err error) {
+	for len(tokens) > 0 && strings.EqualFold(tokens[0], "warn_if_reject") {
+		r.warn, tokens = true, tokens[1:]
+	}
+	if len(tokens) == 0 {
+		return r, nil, errors.New("names no restriction")
+	}
+	r.words, rest = modern(strings.ToLower(tokens[0])), tokens[1:]
+	if simple(&r) {
+		return r, rest, nil
+	}
+	needs, ok := wantsArgument(r.words)
+	switch {
+	case !ok:
+		return r, nil, fmt.Errorf("unknown restriction %q", r.words)
+	case len(rest) == 0:
+		return r, nil, fmt.Errorf("%s needs %s behind it", r.words, needs)
+	}
+	word, argument := r.words, rest[0]
+	r.words += " " + argument
+	return r, rest[1:], r.take(word, argument)
+}
+
+// simple reads a word that stands alone.
+func simple(r *rule) bool {
+	for _, words := range []func(string) judge{general, named, addressed} {
+		if r.judge = words(r.words); r.judge != nil {
+			return true
+		}
+	}
+	r.unenforced = later(r.words)
+	return r.unenforced
+}
+
+// wantsArgument says what has to stand behind a word.
+func wantsArgument(word string) (what string, ok bool) {
+	switch {
+	case dnsWord(word) != nil:
+		return "the name of a DNS list", true
+	case word == "check_policy_service":
+		return "a server (inet:host:port or unix:/path)", true
+	case word == "sleep":
+		return "a number of seconds", true
+	case word == "check_ccert_access" || word == "check_etrn_access":
+		return "a table", true
+	}
+	_, ok = checkWord(word)
+	return "a table", ok
+}
+
+// take reads the argument.
+func (r *rule) take(word, argument string) error {
+	if d := dnsWord(word); d != nil {
+		zone, err := dnsbl.ParseZone(argument)
+		d.zone, r.dns = zone, d
+		return behind(word, err)
+	}
+	if word == "check_policy_service" {
+		server, err := delegation.ParseServer(argument)
+		r.server, r.judge = &server, delegate(server)
+		return behind(word, err)
+	}
+	c, ok := checkWord(word)
+	if !ok {
+		r.unenforced = true
+		return nil
+	}
+	ref, err := table.ParseRef(argument)
+	r.table, r.of, r.judge = &ref, c.of, c.in(ref)
+	return behind(word, err)
+}
+
+func behind(word string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", word, err)
+	}
+	return nil
+}
+
+// later are Postfix's words without an argument that are understood and not judged.
+func later(word string) bool {
+	switch word {
+	case "permit_mx_backup", "permit_tls_all_clientcerts", "permit_tls_clientcerts",
+		"reject_authenticated_sender_login_mismatch", "reject_known_sender_login_mismatch", "reject_sender_login_mismatch",
+		"reject_unauthenticated_sender_login_mismatch":
+		return true
+	}
+	return false
+}
+
+// weakens reports whether passing an entry over lets more in. One that only permits or waits does not, nor one about ETRN,
+// which is not offered.
+func weakens(entry string) bool {
+	entry = strings.ToLower(strings.TrimSpace(entry))
+	return strings.HasPrefix(entry, "reject_") || strings.HasPrefix(entry, "check_ccert")
+}
+
+// modern is today's name of a word that Postfix still takes under an old one.
+func modern(word string) string {
+	switch word {
+	case "reject_invalid_hostname":
+		return "reject_invalid_helo_hostname"
+	case "reject_non_fqdn_hostname":
+		return "reject_non_fqdn_helo_hostname"
+	case "reject_unknown_hostname":
+		return "reject_unknown_helo_hostname"
+	case "reject_unknown_client":
+		return "reject_unknown_client_hostname"
+	case "reject_unknown_address":
+		return "reject_unknown_sender_domain"
+	case "reject_rbl":
+		return "reject_rbl_client"
+	case "check_recipient_maps":
+		return "reject_unlisted_recipient"
+	}
+	return word
+}
