@@ -64,12 +64,13 @@ var packages = map[string]row{
 
 	"policy": {flow, []string{"mail", "reply", "config", "resolver", "table", "alias", "dnsbl", "spf", "dkim", "dmarc", "milter", "greylist",
 		"delegation", "authres"}},
+	"policy/content": {flow, []string{"policy", "mail", "reply", "config", "table"}},
 	"relay": {flow, []string{"mail", "reply", "config", "resolver", "certs", "upstream", "smtpclient", "dane",
 		"mtasts"}},
 	"delivery": {flow, []string{"mail", "reply", "config", "table", "queue", "dsn", "internal/admin"}},
 
 	"smtpin": {service, []string{"mail", "reply", "config", "resolver", "certs", "table", "alias", "srs", "dkim", "milter", "dnsbl",
-		"spf", "dmarc", "greylist", "policy", "smtpd", "delivery", "internal/admin"}},
+		"spf", "dmarc", "greylist", "policy", "policy/content", "smtpd", "delivery", "internal/admin"}},
 	"smtpout": {service, []string{"mail", "reply", "config", "certs", "limit", "table", "auth", "dkim", "milter", "policy", "smtpd",
 		"delivery", "internal/admin"}},
 	"maildrop": {service, []string{"mail", "reply", "config", "certs", "table", "alias", "upstream", "policy", "smtpd",
