@@ -31,6 +31,12 @@ func inherited(pid int, env func(string) string, name string) (fd int, ok bool) 
 	return 0, false
 }
 
+// Inherited reports that systemd holds a socket of that name for this process. Its owner and mode are its unit's.
+func Inherited(name string) bool {
+	_, ok := inherited(os.Getpid(), os.Getenv, name)
+	return ok
+}
+
 // adopt makes a listener of a copy; the descriptor itself stays, for whoever asks again.
 func adopt(fd int, name string) (net.Listener, error) {
 	syscall.CloseOnExec(fd)
