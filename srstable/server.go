@@ -88,9 +88,9 @@ func (s *Server) Serve(l net.Listener, kind Kind) error {
 		if errors.Is(err, net.ErrClosed) {
 			return nil
 		}
-		if err != nil { // most likely out of descriptors: some will be given back
+		if err != nil {
 			s.options.Log.Warn("cannot accept", "table", kind, "error", err)
-			time.Sleep(100 * time.Millisecond)
+			time.Sleep(100 * time.Millisecond) // most likely out of descriptors: some will be given back
 			continue
 		}
 		if !s.admit(conn) {

@@ -7,6 +7,7 @@ package test
 import (
 	"fmt"
 	"net/smtp"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -137,6 +138,32 @@ discard unix - - n - - discard
 anvil unix - - n - 1 anvil
 scache unix - - n - 1 scache
 `
+
+// TestSRSSocketOfSystemd: the socket that systemd made for Postfix alone is taken over, with the mode that it has.
+func TestSRSSocketOfSystemd(t *testing.T) {
+	t.Parallel()
+	dir := room(t)
+	writeFile(t, dir, "secret", "s\n", 0o600)
+	socket := filepath.Join(dir, "srs")
+	p := maillab.Start(t, dir, "systemd-socket-activate", "-l", socket, "--fdname=srs-socketmap", binary, "srs", "serve", "-dsrs.test",
+		"-s"+filepath.Join(dir, "secret"), "--forward=", "--reverse=", "--socketmap=unix:"+socket)
+	p.WaitLog("Listening")
+	if err := os.Chmod(socket, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := askSocketmap(t, socket, "forward a@srs.test"); got != "OK a@srs.test" {
+		t.Errorf("%q", got)
+	}
+	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if err := p.Stop(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Stat(socket); err != nil {
+		t.Error("the socket of systemd is gone")
+	}
+}
 
 // newPostfix starts a Postfix of its own that hands everything to the sink, and returns where it listens.
 func newPostfix(t *testing.T, dir string, sink *maillab.Sink, forward, reverse string) string {

@@ -19,7 +19,10 @@ func TestUnits(t *testing.T) {
 	template := strings.ReplaceAll(readFile(t, "../systemd", "posthouse@.service"), "/usr/local/bin/posthouse", binary)
 	writeFile(t, dir, "posthouse@.service", template, 0o644)
 	writeFile(t, dir, "posthouse-smtp-in.socket", readFile(t, "../systemd", "posthouse-smtp-in.socket"), 0o644)
-	units := []string{"posthouse-smtp-in.socket"}
+	writeFile(t, dir, "posthouse-srs.service",
+		strings.ReplaceAll(readFile(t, "../systemd", "posthouse-srs.service"), "/usr/local/bin/posthouse", binary), 0o644)
+	writeFile(t, dir, "posthouse-srs.socket", readFile(t, "../systemd", "posthouse-srs.socket"), 0o644)
+	units := []string{"posthouse-smtp-in.socket", "posthouse-srs.service", "posthouse-srs.socket"}
 	for _, service := range []string{"smtp-in", "smtp-out", "maildrop", "balancer"} {
 		name := "posthouse@" + service + ".service"
 		writeFile(t, dir, name, template, 0o644)

@@ -79,7 +79,7 @@ func (t *srsTables) open(ctx context.Context) error {
 		l, err := listen.Open(ctx, c)
 		if err == nil {
 			t.doors = append(t.doors, srsDoor{kind, l})
-			err = letIn(l)
+			err = letIn(l, c.Name)
 		}
 		if err != nil {
 			return errors.Join(fmt.Errorf("table %s: %w", kind, err), t.close())
@@ -96,8 +96,8 @@ func (t *srsTables) open(ctx context.Context) error {
 }
 
 // letIn opens a socket in a folder to every user: Postfix is another one than we are. Who may reach it is the folder's say.
-func letIn(l net.Listener) error {
-	if unix, ok := l.(*net.UnixListener); ok {
+func letIn(l net.Listener, name string) error {
+	if unix, ok := l.(*net.UnixListener); ok && !listen.Inherited(name) {
 		return os.Chmod(unix.Addr().String(), 0o666)
 	}
 	return nil
