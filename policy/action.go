@@ -22,11 +22,17 @@ type action struct {
 	path mail.Path // of REDIRECT and BCC
 }
 
-// CheckAction complains of the right-hand side of an access table that could not be acted upon.
+// CheckAction complains of the right-hand side of an access table that could not be acted upon, or not as it looks.
 func CheckAction(value string) error {
-	_, err := parseAction(value)
+	a, err := parseAction(value)
+	if value = strings.TrimSpace(value); err == nil && a.word == "OK" && isCode(value) {
+		err = fmt.Errorf("%s needs a text behind it: a number alone means OK", value)
+	}
 	return err
 }
+
+// isCode reports a reply that refuses.
+func isCode(s string) bool { return len(s) == 3 && digits(s) && (s[0] == '4' || s[0] == '5') }
 
 func parseAction(value string) (action, error) {
 	word, text, _ := strings.Cut(strings.TrimSpace(strings.ReplaceAll(value, "\t", " ")), " ")
@@ -37,7 +43,7 @@ func parseAction(value string) (action, error) {
 	case digits(a.word) && a.text == "": // pop-before-smtp left the time here
 		a.word = "OK"
 		return a, nil
-	case digits(word) && len(word) == 3 && (word[0] == '4' || word[0] == '5'):
+	case isCode(word):
 		return a.refusing(word), nil
 	}
 	switch a.word {

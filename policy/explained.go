@@ -143,7 +143,7 @@ func listing(r dnsbl.Result) string {
 	case r.Unhealthy != "":
 		return "unhealthy: " + r.Unhealthy
 	case r.Listed:
-		return strings.TrimSpace("listed " + strings.Join(codes, " ") + " " + r.Text)
+		return strings.Join(append(append([]string{"listed"}, codes...), r.Text), " ")
 	case len(codes) > 0:
 		return "not listed, its codes do not count: " + strings.Join(codes, " ")
 	}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"posthouse/delegation"
 	"posthouse/dnsbl"
@@ -131,7 +132,7 @@ func (f *facts) Delegate(_ context.Context, s delegation.Server, _ *Question) (s
 }
 
 func (f *facts) Greylist(context.Context, *Question) greylist.Result {
-	return greylist.Result{Pass: !f.wait, Why: "new"}
+	return greylist.Result{Pass: !f.wait, Wait: 5 * time.Minute, Why: "new"}
 }
 
 func address(t testing.TB, s string) mail.Path {

@@ -70,10 +70,14 @@ func manyForNull(q *Question) bool {
 
 // greylisted defers unless something refuses for good, as postgrey does: who is refused need not come back.
 func greylisted(ctx context.Context, q *Question) Verdict {
-	if !q.hasTo() || q.Facts.Greylist(ctx, q).Pass {
+	if !q.hasTo() {
 		return Verdict{}
 	}
-	return Verdict{Action: DeferIfPermit, Reply: reply.Greylisted}
+	r := q.Facts.Greylist(ctx, q)
+	if r.Pass {
+		return Verdict{}
+	}
+	return Verdict{Action: DeferIfPermit, Reply: reply.GreylistedFor(r.Wait)}
 }
 
 // hasTo is no at DATA, if there are several recipients.

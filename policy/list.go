@@ -44,7 +44,7 @@ func (l List) judge(ctx context.Context, q *Question) Verdict {
 		if q.Effects.discards() {
 			return Verdict{Action: Discard, Rule: r.words}
 		}
-		if v := q.settle(l.ask(ctx, q, i, &b), r.words); v.Action != Dunno {
+		if v := q.settle(l.ask(ctx, q, i, &b)); v.Action != Dunno {
 			return v
 		}
 		if q.onPermit != nil && q.onReject != nil {
@@ -54,52 +54,60 @@ func (l List) judge(ctx context.Context, q *Question) Verdict {
 	return Verdict{}
 }
 
-// ask asks one rule. warn_if_reject holds for all that it does, lists in tables included: a refusal is only noted, one for
-// later (defer_if_permit) too. A fault of ours is no opinion about the client, and stands.
+// ask asks one rule. warn_if_reject holds for all that it does, lists in tables included.
 func (l List) ask(ctx context.Context, q *Question, i int, b *batch) (v Verdict) {
 	r, outer := l[i], q.warn
 	q.warn = q.warn || r.warn
-	defer q.Trail.rule(q, r.words)(&v)
-	switch {
-	case r.dns == nil:
+	done := q.Trail.rule(q, r.words)
+	if r.dns == nil {
 		v = r.judge(ctx, q)
-	default:
-		if answer, asked := b.answer(ctx, q, l, i); asked {
-			v = r.dns.judge(ctx, q, answer)
-		}
+	} else if answer, asked := b.answer(ctx, q, l, i); asked {
+		v = r.dns.judge(ctx, q, answer)
 	}
-	if q.warn && !v.fault && (v.refuses() || v.Action == DeferIfPermit) {
-		if v.Rule == "" {
-			v.Rule = r.words
-		}
-		if v.Action == DeferIfPermit {
-			v.Action = Defer
-		}
-		q.Warned, v = append(q.Warned, v), Verdict{}
+	if v.Rule == "" {
+		v.Rule = r.words
+	}
+	warned := q.warn && v.warnable()
+	done(v, warned)
+	if warned {
+		v = q.warnOf(v)
 	}
 	q.warn = outer
 	return v
 }
 
-// settle keeps what is promised for later, and lets such a promise take the place of a permanent refusal.
-func (q *Question) settle(v Verdict, words string) Verdict {
-	if v.Rule == "" {
-		v.Rule = words
+// warnable reports what warn_if_reject undoes: a refusal, and one for later (defer_if_permit). A fault of ours is no opinion
+// about the client, and stands.
+func (v Verdict) warnable() bool { return !v.fault && (v.refuses() || v.Action == DeferIfPermit) }
+
+// warnOf notes what would have been refused, and goes on.
+func (q *Question) warnOf(v Verdict) Verdict {
+	if v.Action == DeferIfPermit {
+		v.Action = Defer
 	}
+	q.Warned = append(q.Warned, v)
+	return Verdict{}
+}
+
+// settle keeps what is promised for later, and lets such a promise take the place of a permanent refusal.
+func (q *Question) settle(v Verdict) Verdict {
 	switch {
 	case v.Action == DeferIfPermit:
-		if q.onPermit == nil {
-			q.onPermit = &v
-		}
+		promise(&q.onPermit, v)
 		return Verdict{}
 	case v.Action == DeferIfReject:
-		if q.onReject == nil {
-			q.onReject = &v
-		}
+		promise(&q.onReject, v)
 		return Verdict{}
 	case v.Action == Reject && q.onReject != nil:
 		v, q.onReject = *q.onReject, nil
 		v.Action = Defer
 	}
 	return v
+}
+
+// promise keeps the first reason.
+func promise(kept **Verdict, v Verdict) {
+	if *kept == nil {
+		*kept = &v
+	}
 }

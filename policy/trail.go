@@ -48,6 +48,9 @@ func (t *Trail) Add(s Step) {
 	if s.At == "" {
 		s.At, s.List, s.Rule = t.in.At, t.in.List, t.in.Rule
 	}
+	if t.steps == nil {
+		t.steps = make([]Step, 0, 32)
+	}
 	s.Rule, s.Asked, s.Answer = cut(s.Rule), cut(s.Asked), cut(s.Answer)
 	t.steps = append(t.steps, s)
 }
@@ -70,7 +73,7 @@ func (t *Trail) Steps() []Step {
 }
 
 // MarshalJSON is the list of steps.
-func (t *Trail) MarshalJSON() ([]byte, error) { return json.Marshal(t.Steps()) }
+func (t *Trail) MarshalJSON() ([]byte, error) { return json.Marshal(append([]Step{}, t.Steps()...)) }
 
 func (t *Trail) now() time.Time {
 	if t == nil {
@@ -82,24 +85,35 @@ func (t *Trail) now() time.Time {
 	return time.Now()
 }
 
-// rule begins a rule; what it returns ends it with the verdict.
-func (t *Trail) rule(q *Question, words string) func(*Verdict) {
+// rule begins a rule; what it returns ends it with the verdict, which warn_if_reject may have undone.
+func (t *Trail) rule(q *Question, words string) func(v Verdict, warned bool) {
 	if t == nil {
-		return func(*Verdict) {}
+		return func(Verdict, bool) {}
 	}
 	t.mu.Lock()
 	outer := t.in
 	t.in = Step{At: q.Stage.String(), List: q.stance.String(), Rule: words}
 	t.mu.Unlock()
 	start := t.now()
-	return func(v *Verdict) {
-		answer := v.Action.String()
-		if v.Reply.Code != 0 {
-			answer += " " + v.Reply.String()
-		}
-		t.Add(Step{Answer: answer, Took: t.now().Sub(start)})
+	return func(v Verdict, warned bool) {
+		t.Add(Step{Answer: v.answer(warned), Took: t.now().Sub(start)})
 		t.mu.Lock()
 		t.in = outer
 		t.mu.Unlock()
 	}
+}
+
+// answer is the verdict in a trail: "reject 554 5.7.1 ...".
+func (v Verdict) answer(warned bool) string {
+	s := v.Action.String()
+	if v.Reply.Code != 0 {
+		s += " " + v.Reply.String()
+	}
+	if v.fault && v.Reply.Cause != nil {
+		s += " (" + v.Reply.Cause.Error() + ")"
+	}
+	if warned {
+		s = "only warned of: " + s
+	}
+	return s
 }

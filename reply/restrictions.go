@@ -27,7 +27,6 @@ var (
 	Unavailable        = Reply{Code: 450, Enhanced: "4.7.1", Text: "Service unavailable, please try again"}
 	AccessDenied       = Reply{Code: 554, Enhanced: "5.7.1", Text: "Access denied"}
 	AccessDeferred     = Reply{Code: 450, Enhanced: "4.7.1", Text: "Access denied for now, please try again"}
-	Greylisted         = Reply{Code: 450, Enhanced: "4.2.0", Text: "Greylisted, please try again later"}
 	TryLater           = Reply{Code: 450, Enhanced: "4.3.2", Text: "Deferred by policy, please try again later"}
 	DeferRequested     = Reply{Code: 450, Enhanced: "4.7.0", Text: "Deferred by policy, please try again"}
 	RestrictionTrouble = Reply{Code: 450, Enhanced: "4.3.0", Text: "Temporary look-up problem, please try again"}
