@@ -16,10 +16,10 @@ func TestParseListProblems(t *testing.T) {
 	t.Parallel()
 	for entry, want := range map[string]string{
 		"reject_everything":                                    `unknown restriction "reject_everything"`,
-		"permit_mynetworks now":                                "permit_mynetworks takes 0 arguments, not 1",
-		"permit_mynetworks, reject_unauth_destination":         "takes 0 arguments",
+		"permit_mynetworks now":                                `"now" stands behind permit_mynetworks: each`,
+		"permit_mynetworks, reject_unauth_destination":         "each restriction is an entry of its own",
 		"reject_rbl_client":                                    "reject_rbl_client needs the name of a DNS list behind it",
-		"reject_rbl_client zen.test other.test":                "takes 1 arguments, not 2",
+		"reject_rbl_client zen.test other.test":                `"other.test" stands behind reject_rbl_client zen.test`,
 		"":                                                     "names no restriction",
 		"warn_if_reject":                                       "names no restriction",
 		"warn_if_reject reject_rbl_client":                     "needs the name",
@@ -93,7 +93,7 @@ func TestValidate(t *testing.T) {
 		"data_restrictions: [reject_unauth_piplining]":                                                                `x.yaml:1:21: data_restrictions[0]: unknown restriction "reject_unauth_piplining"`,
 		"client_restrictions: ['hash:access']":                                                                        "",
 		"helo_restrictions: ['hash:access', 'inline:{a=b, {c = d e}}']":                                               "",
-		"data_restrictions: ['hash:access']":                                                                          `unknown restriction "hash:access"`,
+		"data_restrictions: ['hash:access']":                                                                          `data_restrictions[0]: "hash:access" does not say what`,
 		"sender_restrictions: [reject_sender_login_mismatch]":                                                         "reject_sender_login_mismatch is not enforced yet",
 		"{relay_restrictions: [], recipient_restrictions: ['check_sender_access hash:x', reject_unauth_destination]}": "warning: recipient_restrictions[0]: an OK in hash:x",
 		"{relay_restrictions: [], recipient_restrictions: [reject_unauth_destination, 'check_sender_access hash:x']}": "",

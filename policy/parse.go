@@ -46,13 +46,15 @@ func parseEntry(entry, tableWord string) (rule, error) {
 	if err != nil {
 		return rule{}, err
 	}
-	if len(tokens) == 1 && tableWord != "" && strings.Contains(tokens[0], ":") {
+	if len(tokens) == 1 && strings.Contains(tokens[0], ":") {
+		if tableWord == "" {
+			return rule{}, fmt.Errorf("%q does not say what is looked up in it: check_client_access, check_sender_access, ...", tokens[0])
+		}
 		tokens = []string{tableWord, tokens[0]}
 	}
 	r, rest, err := parseRule(tokens)
 	if err == nil && len(rest) > 0 {
-		takes := len(strings.Fields(r.words)) - 1
-		err = fmt.Errorf("%s takes %d arguments, not %d", r.words, takes, takes+len(rest))
+		err = fmt.Errorf("%q stands behind %s: each restriction is an entry of its own", rest[0], r.words)
 	}
 	return r, err
 }
