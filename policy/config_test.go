@@ -34,7 +34,7 @@ func TestParseListProblems(t *testing.T) {
 		"check_policy_service":                                 "needs a server",
 		"check_policy_service 127.0.0.1":                       "check_policy_service",
 		"check_policy_service { inet:127.0.0.1:1, timeout=x }": "check_policy_service",
-		"hash:alone":                                           "unknown restriction",
+		"hash:alone":                                           "does not say what is looked up",
 	} {
 		l, problems := ParseList([]string{"permit", entry})
 		if len(l) != 1 || len(problems) != 1 || problems[0].Index != 1 || !strings.Contains(problems[0].Err.Error(), want) {
