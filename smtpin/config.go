@@ -6,6 +6,7 @@ import (
 	"posthouse/certs"
 	"posthouse/config"
 	"posthouse/delivery"
+	"posthouse/greylist"
 	"posthouse/internal/admin"
 	"posthouse/milter"
 	"posthouse/policy"
@@ -16,18 +17,22 @@ import (
 
 // Config is the smtp_in section.
 type Config struct {
-	smtpd.Config        `yaml:",inline"`
-	Restrictions        policy.Config   `yaml:",inline"`
-	DNSBL               DNSBLConfig     `yaml:"dnsbl"`
-	Milters             []milter.Config `yaml:"milters"`
-	VirtualAliasDomains table.Ref       `yaml:"virtual_alias_domains"`
-	VirtualAliasMaps    table.Ref       `yaml:"virtual_alias_maps"`
-	RelayDomains        table.Ref       `yaml:"relay_domains"`
-	RecipientDelimiter  string          `yaml:"recipient_delimiter"`
-	SRS                 *srs.Config     `yaml:"srs"`
-	Delivery            delivery.Config `yaml:"delivery"`
-	TLS                 *certs.Config   `yaml:"tls"`
-	Admin               *admin.Config   `yaml:"admin"`
+	smtpd.Config         `yaml:",inline"`
+	Gate                 GateConfig           `yaml:"gate"`
+	Restrictions         policy.Config        `yaml:",inline"`
+	DNSBL                DNSBLConfig          `yaml:"dnsbl"`
+	Greylist             greylist.Config      `yaml:"greylist"`
+	SenderAuthentication AuthenticationConfig `yaml:"sender_authentication"`
+	Content              ContentConfig        `yaml:",inline"`
+	Milters              []milter.Config      `yaml:"milters"`
+	VirtualAliasDomains  table.Ref            `yaml:"virtual_alias_domains"`
+	VirtualAliasMaps     table.Ref            `yaml:"virtual_alias_maps"`
+	RelayDomains         table.Ref            `yaml:"relay_domains"`
+	RecipientDelimiter   string               `yaml:"recipient_delimiter"`
+	SRS                  *srs.Config          `yaml:"srs"`
+	Delivery             delivery.Config      `yaml:"delivery"`
+	TLS                  *certs.Config        `yaml:"tls"`
+	Admin                *admin.Config        `yaml:"admin"`
 }
 
 // SetDefaults is the safe relay list of Postfix.

@@ -11,31 +11,42 @@ import (
 	"posthouse/reply"
 )
 
-// transaction is one message.
-type transaction struct {
-	service  *Service
-	client   *mail.Client
-	env      *mail.Envelope
-	aliases  *alias.Snapshot
-	facts    facts
-	expanded int // how many the recipients so far have become
-}
-
-func (t *transaction) Close() {}
-
 // maxExpanded bounds what all recipients of one message may become: recipient_limit times a list of a thousand, each with
 // an extension of its own, would be a million. Who comes beyond it has to come in another transaction.
 const maxExpanded = 10_000
 
-// Rcpt judges in Postfix's order: an SRS address that is not ours to reverse, the restriction lists, and only then who exists.
+// Rcpt judges in Postfix's order: an SRS address that is not ours to reverse, the restriction lists, and only then who exists;
+// the filters see who is left.
 func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
+	t.trails.rcpt = t.service.newTrail()
+	if err := t.admit(ctx, to); err != nil {
+		return t.refused("rcpt", to.To, err)
+	}
+	return nil
+}
+
+func (t *transaction) admit(ctx context.Context, to mail.Recipient) error {
+	if t.refusal != nil {
+		return t.refusal
+	}
 	home, err := t.home(to.To)
 	if err != nil {
 		return err
 	}
-	if err := t.judge(ctx, to.To); err != nil {
+	q := t.question(policy.Rcpt, t.trails.rcpt)
+	q.To = to.To
+	err = t.obeyLists(q, t.service.Lists.Rcpt(ctx, q))
+	if err != nil || t.effects.Discard != "" { // who exists does not matter to mail that is thrown away
 		return err
 	}
+	if err := t.count(home); err != nil {
+		return err
+	}
+	return t.obey(t.filters.Rcpt(ctx, t.env, to))
+}
+
+// count lets in who leads to somebody, as long as all together are not too many.
+func (t *transaction) count(home mail.Path) error {
 	n, err := t.known(home)
 	switch {
 	case err != nil:
@@ -45,14 +56,6 @@ func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
 	}
 	t.expanded += n
 	return nil
-}
-
-// judge asks the lists about the recipient as it was given.
-func (t *transaction) judge(ctx context.Context, to mail.Path) error {
-	q := &policy.Question{Stage: policy.Rcpt, Client: t.client, From: t.env.From, To: to, Facts: &t.facts}
-	err := t.service.Lists.Rcpt(ctx, q).Err()
-	q.LogWarned(t.service.Log, t.env.ID)
-	return err
 }
 
 // home is where a recipient really goes: an SRS address of ours is a bounce on its way back to the sender it was made from.

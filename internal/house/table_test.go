@@ -70,7 +70,7 @@ var packages = map[string]row{
 	"delivery": {flow, []string{"mail", "reply", "config", "table", "queue", "dsn", "internal/admin"}},
 
 	"smtpin": {service, []string{"mail", "reply", "config", "resolver", "certs", "table", "alias", "srs", "dkim", "milter", "dnsbl",
-		"spf", "dmarc", "greylist", "policy", "policy/content", "smtpd", "delivery", "internal/admin"}},
+		"spf", "dmarc", "authres", "greylist", "policy", "policy/content", "smtpd", "delivery", "internal/admin"}},
 	"smtpout": {service, []string{"mail", "reply", "config", "certs", "limit", "table", "auth", "dkim", "milter", "policy", "smtpd",
 		"delivery", "internal/admin"}},
 	"maildrop": {service, []string{"mail", "reply", "config", "certs", "table", "alias", "upstream", "policy", "smtpd",

@@ -27,7 +27,7 @@ type facts struct {
 	lists    *dnsbl.Lister
 	patience time.Duration           // for the DNS lists of one question
 	tables   map[string]*table.Table // those that the lists name
-	servers  asker                   // policy servers
+	servers  *delegation.Client
 	verify   func(ctx context.Context, p mail.Path) error
 	waiting  greylister // nil: nobody waits
 }

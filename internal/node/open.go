@@ -68,6 +68,10 @@ func (c *Cluster) checkMX(at config.Section) {
 	if c.Maildrop != nil { // smtp-in asks it too: what goes there does not leave us
 		c.checkTable(c.document.Root().Under(c.Self.Override).At("maildrop.virtual_mailbox_domains"), c.Maildrop.VirtualMailboxDomains)
 	}
+	c.checkContent(at, &s.Content)
+	c.checkAllowed(at.At("gate.allow"), s.Gate.Allow)
+	c.checkTable(at.At("greylist.exceptions"), s.Greylist.Exceptions)
+	c.checkTable(at.At("greylist.recipient_exceptions"), s.Greylist.RecipientExceptions)
 	readable := c.checkTable(at.At("relay_domains"), s.RelayDomains)
 	readable = c.checkTable(at.At("virtual_alias_domains"), s.VirtualAliasDomains) && readable
 	readable = c.checkTable(at.At("virtual_alias_maps"), s.VirtualAliasMaps) && readable

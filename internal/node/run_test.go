@@ -215,7 +215,7 @@ func TestReload(t *testing.T) {
 		"key":         {"hostname: mx.example.test", "hostnaem: x.test"},
 		"table":       {"maps: virtual\n", "maps: virtual-none\n"},
 		"section":     {"smtp_out:\n  hostname: out.example.test\n  listen: [\"127.0.0.1:0\"]\n  auth: {passwd_file: passwd}\n", "", "smtp_out, ", ""},
-		"protections": {"maps: virtual\n", "maps: virtual\n  recipient_restrictions: [reject_rbl_client zen.example.test, reject_unauth_destination]\n"},
+		"protections": {"maps: virtual\n", "maps: virtual\n  delivery: {tls_security_level: dane}\n"},
 		"listener":    {"tls: {certificate: tls/cert.pem, key: tls/key.pem}\n", "", "nodes: [{host: mail.example.test", "nodes: [{host: other.test"},
 	} {
 		r.rewrite(t, wrong...)
@@ -323,7 +323,7 @@ func TestAdminOfOneService(t *testing.T) {
 func TestUnenforcedOverride(t *testing.T) {
 	t.Parallel()
 	dir := smallCluster(t)
-	write(t, dir, "posthouse.yaml", strings.Replace(small, "maildrop]}]", "maildrop], override: {smtp_in: {milters: [{address: \"inet:filter.test:11332\"}]}}}]", 1))
+	write(t, dir, "posthouse.yaml", strings.Replace(small, "maildrop]}]", "maildrop], override: {smtp_in: {delivery: {tls_security_level: dane}}}}]", 1))
 	c, _, err := Load(filepath.Join(dir, "posthouse.yaml"), "")
 	if err != nil {
 		t.Fatal(err)
@@ -341,7 +341,7 @@ func TestUnenforcedOverride(t *testing.T) {
 func TestUnenforced(t *testing.T) {
 	t.Parallel()
 	dir := smallCluster(t)
-	write(t, dir, "posthouse.yaml", strings.Replace(small, "  virtual_alias_domains", "  milters: [{address: \"inet:filter.test:11332\"}]\n  virtual_alias_domains", 1))
+	write(t, dir, "posthouse.yaml", strings.Replace(small, "  virtual_alias_domains", "  delivery: {tls_security_level: dane}\n  virtual_alias_domains", 1))
 	c, _, err := Load(filepath.Join(dir, "posthouse.yaml"), "")
 	if err != nil {
 		t.Fatal(err)
@@ -358,10 +358,10 @@ func TestUnenforced(t *testing.T) {
 	} {
 		log := &journal{lines: make(chan string, 10)}
 		err := c.enforceable(Options{Services: o.services, AllowUnenforced: o.allowed, Log: slog.New(slog.NewTextHandler(log, nil))})
-		if errors.Is(err, ErrUnenforced) != o.refused || err != nil && !strings.Contains(err.Error(), "posthouse.yaml:10: smtp_in.milters[0]: ") {
+		if errors.Is(err, ErrUnenforced) != o.refused || err != nil && !strings.Contains(err.Error(), "posthouse.yaml:10: smtp_in.delivery.tls_security_level: ") {
 			t.Errorf("%+v: %v", o, err)
 		}
-		if logged := strings.Contains(log.String(), "smtp_in.milters[0]"); logged != o.logged {
+		if logged := strings.Contains(log.String(), "smtp_in.delivery.tls_security_level"); logged != o.logged {
 			t.Errorf("%+v: log %s", o, log)
 		}
 	}

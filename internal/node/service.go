@@ -22,6 +22,7 @@ import (
 	"posthouse/queue"
 	"posthouse/queue/pebbledb"
 	"posthouse/smtpd"
+	"posthouse/smtpin"
 )
 
 // service is one running SMTP service: a server in front, a queue, and deliveries behind. How it treats mail is its way,
@@ -53,6 +54,8 @@ type way struct {
 	rules        smtpd.Service
 	routes       *routes
 	reportTo     func(mail.Recipient) []mail.Recipient // who gets reports to a sender; nil: he himself
+	inForce      []func()                              // called when this way is taken
+	outside      smtpin.Outside                        // of smtp-in, for explain
 }
 
 func (p *process) newService(name string, plan func(*service, *snapshot) (*way, error)) *service {
@@ -111,6 +114,11 @@ func (s *service) openQueue(ctx context.Context) error {
 	if err := s.registry.Register(s.depth); err != nil {
 		return errors.Join(err, s.closeQueue())
 	}
+	if s.name == SMTPIn {
+		if s.standing.metrics, err = smtpin.NewMetrics(s.registry); err != nil {
+			return errors.Join(err, s.closeQueue())
+		}
+	}
 	return nil
 }
 
@@ -135,7 +143,7 @@ func (s *service) watchStore(stop, _ context.Context) error {
 func (s *service) closeQueue() error {
 	s.depth.close()
 	s.queue.Close()
-	return s.store.Close()
+	return errors.Join(s.standing.close(), s.store.Close())
 }
 
 // open makes the service's way by a snapshot.
@@ -157,6 +165,9 @@ func (s *service) open(n *snapshot) (*way, error) {
 
 // take puts a way in force.
 func (s *service) take(w *way) {
+	for _, use := range w.inForce {
+		use()
+	}
 	if old := s.way.Swap(w); old != nil {
 		_ = old.routes.close() // its idle connections; what is under way goes on
 	}

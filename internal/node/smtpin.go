@@ -29,20 +29,54 @@ func planSMTPIn(s *service, n *snapshot) (*way, error) {
 	if err := m.openTables(n); err != nil {
 		return nil, err
 	}
+	c := n.SMTPIn
 	rules := &smtpin.Service{
-		Aliases: m.aliases, Relayed: m.isRelayed, Ours: m.ours, SRS: m.srs, Next: s.queue, Log: s.log,
+		Hostname: c.Hostname, Aliases: m.aliases, Relayed: m.isRelayed, Ours: m.ours, SRS: m.srs, Next: s.queue, Spool: s.store, Log: s.log,
+		Lists: c.Restrictions.Lists(), Filters: s.filters(c.Milters, c.Hostname, int64(c.MessageSizeLimit)),
+		Authentication: smtpin.NewAuthentication(c.SenderAuthentication, c.Hostname, n.names),
+		Trails:         &s.standing.trails, Metrics: s.standing.metrics,
 	}
+	rules.Lists.Delimiter = c.RecipientDelimiter
+	w := &way{rules: rules, reportTo: (&reports{m.aliases, m.srs, s.log}).to}
 	var err error
-	if rules.Facts, err = s.newFacts(n, &n.SMTPIn.Restrictions, time.Duration(n.SMTPIn.DNSBL.Timeout)); err != nil {
+	if rules.Checks, err = n.openChecks(&c.Content); err != nil {
 		return nil, err
 	}
-	rules.Lists = n.SMTPIn.Restrictions.Lists()
-	rules.Lists.Delimiter = n.SMTPIn.RecipientDelimiter
-	r, err := s.newRoutes(n, m.dead)
+	if err := m.openGate(n, rules); err != nil {
+		return nil, err
+	}
+	if err := m.openFacts(n, rules, w); err != nil {
+		return nil, err
+	}
+	w.routes, err = s.newRoutes(n, m.dead)
+	return w, err
+}
+
+func (m *mx) openGate(n *snapshot, rules *smtpin.Service) error {
+	allowed, err := n.allowed(n.SMTPIn.Gate.Allow)
+	if err == nil {
+		rules.Gate = smtpin.NewGate(n.SMTPIn.Gate, allowed, m.standing.lists)
+	}
+	return err
+}
+
+// openFacts opens what the lists ask; the same without a trace is for explain.
+func (m *mx) openFacts(n *snapshot, rules *smtpin.Service, w *way) error {
+	f, err := m.newFacts(n, &n.SMTPIn.Restrictions, time.Duration(n.SMTPIn.DNSBL.Timeout))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return &way{rules: rules, routes: r, reportTo: (&reports{m.aliases, m.srs, s.log}).to}, nil
+	looking := *f
+	if asksGreylist(&n.SMTPIn.Restrictions) {
+		list, use, err := m.greylist(n, n.SMTPIn.Greylist)
+		if err != nil {
+			return err
+		}
+		f.waiting, looking.waiting = list, peek{list}
+		w.inForce = append(w.inForce, use)
+	}
+	rules.Facts, w.outside = f, smtpin.Outside{Facts: &looking, Resolver: n.names}
+	return nil
 }
 
 func (m *mx) openTables(n *snapshot) (err error) {

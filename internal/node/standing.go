@@ -4,6 +4,7 @@ package node
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"posthouse/dnsbl"
 	"posthouse/policy"
 	"posthouse/resolver"
+	"posthouse/smtpin"
 )
 
 // standing is what a service has learnt and keeps, whatever becomes of the cluster file: which DNS lists are out of their mind,
@@ -21,13 +23,11 @@ type standing struct {
 	names    inForce
 	registry prometheus.Registerer // of this service alone
 	lists    *dnsbl.Lister
-	servers  asker
+	servers  *delegation.Client
 	trails   policy.Trails
-}
-
-// asker is a delegation.Client.
-type asker interface {
-	Ask(ctx context.Context, s delegation.Server, attributes []delegation.Attribute) (action string, err error)
+	chain    chain
+	room     waitingRoom
+	metrics  *smtpin.Metrics // of smtp-in
 }
 
 // maxPatience is the longest that DNS lists may take; a section may want less.
@@ -39,9 +39,12 @@ const (
 // newStanding makes it. Names are looked up by the resolver of the way in force.
 func (s *service) newStanding() *standing {
 	st := &standing{names: inForce{s}, registry: prometheus.WrapRegistererWith(prometheus.Labels{"service": s.label}, s.process.registry)}
+	st.servers = delegation.New(delegation.Options{Log: s.log})
 	st.lists = dnsbl.New(dnsbl.Options{Resolver: st.names, Timeout: maxPatience, Log: s.log, Metrics: st.registry})
 	return st
 }
+
+func (st *standing) close() error { return errors.Join(st.room.close(), st.servers.Close()) }
 
 // inForce is a Resolver: that of the snapshot in force.
 type inForce struct{ s *service }

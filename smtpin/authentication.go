@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: MIT
+
+package smtpin
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"time"
+
+	"posthouse/dkim"
+	"posthouse/dmarc"
+	"posthouse/mail"
+	"posthouse/resolver"
+	"posthouse/spf"
+)
+
+// Authentication asks who stands behind a message: SPF for the client, DKIM for the text, DMARC for the domain in From. A nil
+// Authentication asks nothing.
+type Authentication struct {
+	AuthenticationConfig
+	Hostname string
+	Resolver resolver.Resolver
+}
+
+// NewAuthentication is that of a section; nil if nothing is to be asked.
+func NewAuthentication(c AuthenticationConfig, hostname string, names resolver.Resolver) *Authentication {
+	if !c.SPF && !c.DKIM && !c.DMARC {
+		return nil
+	}
+	if c.AuthservID == "" {
+		c.AuthservID = hostname
+	}
+	return &Authentication{c, hostname, names}
+}
+
+// authenticated is what was found out about one message.
+type authenticated struct {
+	spf   spf.Result
+	dkim  []dkim.Result
+	dmarc dmarc.Result
+	took  time.Duration // after the final dot
+}
+
+// spfCheck is one that runs beside the dialogue.
+type spfCheck struct {
+	cancel context.CancelFunc
+	result chan spf.Result // one, whatever happens
+}
+
+// wanted reports a client about whom is asked: a stranger with an address.
+func (t *transaction) wanted() bool {
+	return t.service.Authentication != nil && t.client.Login == "" && t.client.Addr.IsValid() && !t.service.Facts.Trusted(t.client)
+}
+
+// beginSPF asks about MAIL while the dialogue goes on. The goroutine holds nothing of the transaction.
+func (t *transaction) beginSPF(ctx context.Context) {
+	a := t.service.Authentication
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(a.Timeout))
+	t.spf = &spfCheck{cancel, make(chan spf.Result, 1)}
+	client, from, result := t.env.Client, t.env.From, t.spf.result
+	log := t.service.Log
+	go func() {
+		r := spf.Result{Status: spf.TempError, Identity: spf.MailFrom, Domain: from.Domain()}
+		defer func() {
+			if p := recover(); p != nil {
+				r.Status, r.Err = spf.TempError, fmt.Errorf("panic: %v", p)
+				log.Error("panic", "in", "spf", "client", client.Addr.String(), "cause", fmt.Sprintf("%v\n%s", p, debug.Stack()))
+			}
+			cancel()
+			result <- r
+		}()
+		r = spf.Check(ctx, spf.Options{Resolver: a.Resolver, Hostname: a.Hostname, Timeout: time.Duration(a.Timeout)}, client.Addr.Addr(), client.HELO, from)
+	}()
+}
+
+// authenticate asks about the text. What cannot be had by the deadline is temperror.
+func (a *Authentication) authenticate(ctx context.Context, check *spfCheck, msg *mail.Message) (found authenticated) {
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, time.Duration(a.Timeout))
+	defer cancel()
+	if a.DKIM {
+		found.dkim = dkim.Verify(ctx, msg, a.Resolver.TXT)
+	}
+	if check != nil {
+		found.spf = check.wait(ctx)
+	}
+	if a.DMARC {
+		found.dmarc = a.align(ctx, found, msg.Header)
+	}
+	found.took = time.Since(start)
+	return found
+}
+
+// wait is the result, or that there is none in time.
+func (c *spfCheck) wait(ctx context.Context) spf.Result {
+	select {
+	case r := <-c.result:
+		c.result <- r // for who asks again
+		return r
+	case <-ctx.Done():
+		return spf.Result{Status: spf.TempError, Identity: spf.MailFrom, Err: ctx.Err()}
+	}
+}
+
+// align asks whether the domain in From stands behind one that passed.
+func (a *Authentication) align(ctx context.Context, found authenticated, h mail.Header) dmarc.Result {
+	author, err := dkim.Author(h)
+	if err != nil {
+		return dmarc.Result{Status: dmarc.PermError, Disposition: dmarc.Nothing, Err: err}
+	}
+	var bySPF string
+	if found.spf.Status == spf.Pass {
+		bySPF = found.spf.Domain
+	}
+	var byDKIM []string
+	for _, r := range found.dkim {
+		if r.Status == dkim.Pass {
+			byDKIM = append(byDKIM, r.Domain)
+		}
+	}
+	return dmarc.Check(ctx, a.Resolver, author, bySPF, byDKIM)
+}

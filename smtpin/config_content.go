@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: MIT
+
+package smtpin
+
+import (
+	"posthouse/table"
+)
+
+// ContentConfig are the tables of header_checks(5); the section inlines it.
+type ContentConfig struct {
+	HeaderChecks       table.Ref `yaml:"header_checks"`
+	MimeHeaderChecks   table.Ref `yaml:"mime_header_checks"`   // as header_checks, unless given
+	NestedHeaderChecks table.Ref `yaml:"nested_header_checks"` // likewise
+	BodyChecks         table.Ref `yaml:"body_checks"`
+}
