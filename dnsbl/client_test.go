@@ -97,6 +97,26 @@ func TestQuestionsAreSharedAndRemembered(t *testing.T) {
 	}
 }
 
+// What is remembered is doubted like any answer: also by a Lister that does not know the zone yet.
+func TestRememberedIsDoubted(t *testing.T) {
+	t.Parallel()
+	c := client(t, nameServer(t, func(q dns.Question, out *dns.Msg) {
+		if strings.HasPrefix(q.Name, "1.0.0.127.") {
+			time.Sleep(50 * time.Millisecond) // the test question is the last to be answered
+		}
+		out.Answer = append(out.Answer, record(t, q.Name+" 600 IN A 127.0.0.2"))
+	}))
+	if _, err := c.Ask(t.Context(), "2.2.0.192.world.test.", resolver.TypeA); err != nil {
+		t.Fatal(err)
+	}
+	l, z := New(Options{Resolver: c}), []Zone{{Domain: "world.test", Weight: 1}}
+	for i := range 3 {
+		if score, hits := l.Score(t.Context(), z, netip.MustParseAddr("192.0.2.2")); score != 0 {
+			t.Errorf("%d: %d by %v", i, score, hits)
+		}
+	}
+}
+
 // What is remembered costs neither a goroutine nor a context; a zone that is listed costs its codes and its text.
 func TestRememberedIsCheap(t *testing.T) {
 	l, asks := sixZones(t)

@@ -260,7 +260,21 @@ func TestHealthUnknown(t *testing.T) {
 			t.Errorf("%+v after %v: who is not listed does not wait for the test", got, time.Since(began))
 		}
 		time.Sleep(unsure)
-		l.Ask(t.Context(), []Ask{ask(t, "zen.test 192.0.2.2")})
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		began = time.Now()
+		if got := New(Options{Resolver: r}).Ask(short, []Ask{ask(t, "zen.test 192.0.2.2")})[0]; !got.Listed || time.Since(began) != time.Second {
+			t.Errorf("%+v after %v, the caller's deadline is shorter", got, time.Since(began))
+		}
+		time.Sleep(5 * time.Second)
+		r.mu.Lock()
+		r.asked["A 1.0.0.127.zen.test."]--
+		r.mu.Unlock()
+		var all sync.WaitGroup
+		for range 5 {
+			all.Go(func() { l.Ask(t.Context(), []Ask{ask(t, "zen.test 192.0.2.2")}) })
+		}
+		all.Wait()
 		synctest.Wait()
 		if got := r.asked["A 1.0.0.127.zen.test."]; got != 2 {
 			t.Errorf("tested %d times", got)

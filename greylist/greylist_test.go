@@ -104,6 +104,12 @@ func TestTriplets(t *testing.T) {
 			192.0.2.1 a@a.test u@u.test: new 5m
 			300s
 			192.0.2.1 a@a.test u@u.test: waited`,
+		"too late, though it came early as well": `
+			192.0.2.1 a@a.test u@u.test: new 5m
+			299s
+			192.0.2.1 a@a.test u@u.test: too early 1s
+			172600s
+			192.0.2.1 a@a.test u@u.test: new 5m`,
 		"in the last second": `
 			192.0.2.1 a@a.test u@u.test: new 5m
 			48h
@@ -372,6 +378,23 @@ func TestClockJumps(t *testing.T) {
 		if got := try(t, l.Check, "192.0.2.2 b@a.test u@u.test"); got != "waited" {
 			t.Errorf("%v, restarted: %s", jump, got)
 		}
+	}
+}
+
+// A clock that has no monotonic reading may run backwards; ours stands still meanwhile.
+func TestClockWithoutMonotonicReading(t *testing.T) {
+	t.Parallel()
+	c := newClock()
+	l := open(t, t.TempDir(), defaults(), Options{Now: func() time.Time { return c.wall }})
+	c.pass(time.Hour)
+	try(t, l.Check, "192.0.2.1 a@a.test u@u.test")
+	c.pass(-30 * time.Minute)
+	if got := try(t, l.Check, "192.0.2.1 a@a.test u@u.test"); got != "too early 5m" {
+		t.Error(got)
+	}
+	c.pass(35 * time.Minute)
+	if got := try(t, l.Check, "192.0.2.1 a@a.test u@u.test"); got != "waited" {
+		t.Error(got)
 	}
 }
 
