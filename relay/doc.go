@@ -19,7 +19,8 @@
 // 8689) goes only through verified TLS to hosts that take the word on.
 //
 // Mailboxes asks an LMTP store with MAIL and RCPT whether it would take mail for an address, so that a final destination can
-// refuse what it could not deliver.
+// refuse what it could not deliver. A Verifier asks the same of anyone's servers, along the way that mail would go
+// (reject_unverified_recipient, reject_unverified_sender).
 //
 // Conversations are kept open for a moment and used again, a bounded number of them; addresses that gave no answer are
 // left aside for a while, as long as others are left.

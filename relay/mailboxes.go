@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"strings"
-	"sync"
 	"time"
 
 	"posthouse/mail"
@@ -30,19 +29,12 @@ type Mailboxes struct {
 	relay *Relay
 	group *upstream.Group
 	turns chan struct{} // one taken by each question under way
-
-	mu    sync.Mutex
-	known map[mail.Path]verdict
-}
-
-type verdict struct {
-	reply reply.Reply // of 2yz or 5yz
-	until time.Time
+	known *verdicts     // of 2yz and 5yz
 }
 
 // Mailboxes makes one. It is safe for use by many at once.
 func (r *Relay) Mailboxes(g *upstream.Group) *Mailboxes {
-	return &Mailboxes{relay: r, group: g, turns: make(chan struct{}, maxAsking), known: map[mail.Path]verdict{}}
+	return &Mailboxes{relay: r, group: g, turns: make(chan struct{}, maxAsking), known: newVerdicts(r.o.Now, maxMailboxes)}
 }
 
 // Takes is nil if the store takes mail for an address; otherwise a reply, 5yz if it does not, 4yz if nobody answered.
@@ -79,30 +71,17 @@ func judge(r reply.Reply) error {
 }
 
 func (m *Mailboxes) remembered(to mail.Path) (reply.Reply, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	v, ok := m.known[to]
-	return v.reply, ok && m.relay.o.Now().Before(v.until)
+	r, age, ok := m.known.of(to)
+	if r.Code/100 == 2 {
+		return r, ok && age < yesHolds
+	}
+	return r, ok && age < noHolds
 }
 
 func (m *Mailboxes) remember(to mail.Path, r reply.Reply) {
-	holds := yesHolds
-	switch r.Code / 100 {
-	case 2:
-	case 5:
-		holds = noHolds
-	default:
-		return
+	if r.Code/100 == 2 || r.Permanent() {
+		m.known.add(to, r)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if len(m.known) >= maxMailboxes {
-		for some := range m.known { // any one: those who guess at addresses must not make it forget all others
-			delete(m.known, some)
-			break
-		}
-	}
-	m.known[to] = verdict{r, m.relay.o.Now().Add(holds)}
 }
 
 // ask goes through the group until one member answers. What hinders a conversation never counts as an answer: a store that
@@ -132,25 +111,25 @@ func (m *Mailboxes) askMember(ctx context.Context, member *upstream.Member, to m
 	var err error
 	for _, t := range targets {
 		var r reply.Reply
-		if r, err = m.askTarget(ctx, t, to); err == nil {
+		if r, err = m.relay.ask(ctx, t, to); err == nil {
 			return r, nil
 		}
 	}
 	return reply.Reply{}, err
 }
 
-// askTarget asks on a conversation that deliveries use too, before or after.
-func (m *Mailboxes) askTarget(ctx context.Context, t target, to mail.Path) (reply.Reply, error) {
-	k := keyOf(t, m.relay.levelFor(t, false))
+// ask asks one host on a conversation that deliveries use too, before or after.
+func (r *Relay) ask(ctx context.Context, t target, to mail.Path) (reply.Reply, error) {
+	k := keyOf(t, r.levelFor(t, false))
 	for {
-		c, fresh, err := m.relay.conversation(ctx, t, k)
+		c, fresh, err := r.conversation(ctx, t, k)
 		if err != nil {
 			return reply.Reply{}, err
 		}
-		r, err := c.conn.Verify(ctx, to)
-		m.relay.idle.put(k, c)
+		answer, err := c.conn.Verify(ctx, to)
+		r.idle.put(k, c)
 		if !errors.Is(err, smtpclient.ErrStale) || fresh {
-			return r, err
+			return answer, err
 		}
 	}
 }

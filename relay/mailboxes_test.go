@@ -99,8 +99,8 @@ func TestMailboxesAreBounded(t *testing.T) {
 	for i := range maxMailboxes + 1 {
 		m.remember(p.WithDomain(strings.Repeat("x", i%5)+string(rune('a'+i%26))+time.Duration(i).String()), reply.OK)
 	}
-	if len(m.known) > maxMailboxes {
-		t.Errorf("%d remembered", len(m.known))
+	if len(m.known.known) > maxMailboxes {
+		t.Errorf("%d remembered", len(m.known.known))
 	}
 }
 
