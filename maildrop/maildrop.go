@@ -50,6 +50,6 @@ func (s *session) Close() {}
 // Mail opens a transaction, which keeps the tables as they are now to its end.
 func (s *session) Mail(_ context.Context, env *mail.Envelope) (smtpd.Transaction, error) {
 	t := &transaction{service: s.service, client: s.client, env: env, aliases: s.service.Aliases.Snapshot()}
-	t.facts = facts{s.service.Facts, t}
+	t.facts = policy.Remembered(&facts{s.service.Facts, t})
 	return t, nil
 }

@@ -5,18 +5,23 @@ package maildrop
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"posthouse/alias"
 	"posthouse/mail"
 )
 
-// Data has nothing to refuse that was not refused at RCPT.
-func (t *transaction) Data(context.Context) error { return nil }
-
 // Message puts the mailboxes in the place of the addresses, on the tables of this transaction, and commits one envelope. A
-// message whose every recipient was discarded by its alias is answered like any other, and not stored.
+// message whose every recipient was discarded by its alias, or that a list wants thrown away, is answered like any other, and not
+// stored.
 func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
-	mailboxes, discards, err := t.expand(t.env.Recipients)
+	if t.effects.Discard != "" {
+		for _, r := range t.env.Recipients {
+			t.logDiscard(r.To, t.effects.Discard)
+		}
+		return nil
+	}
+	mailboxes, discards, err := t.expand(t.addressed())
 	if err != nil {
 		return err
 	}
@@ -25,13 +30,28 @@ func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
 	}
 	if len(mailboxes) > 0 {
 		env := *t.env
-		env.Recipients = mailboxes
+		env.Recipients, env.Hold = mailboxes, t.effects.Hold
+		msg.Header.Prepend(t.effects.Prepend...)
 		if err := t.service.Next.Carry(ctx, &env, msg).Of(len(env.Recipients)).Err(); err != nil {
 			return err
 		}
 	}
-	t.logDiscards(discards)
+	for _, d := range discards {
+		t.logDiscard(d.to, d.line.Steps)
+	}
 	return nil
+}
+
+// addressed are the recipients, with what access tables add or put in their place (BCC, REDIRECT).
+func (t *transaction) addressed() []mail.Recipient {
+	if to := t.effects.Redirect; to != nil {
+		return []mail.Recipient{{To: *to, Given: *to}}
+	}
+	all := slices.Clone(t.env.Recipients)
+	for _, to := range t.effects.Bcc {
+		all = append(all, mail.Recipient{To: to, Given: to, Notify: mail.NotifyNever})
+	}
+	return all
 }
 
 var errNobody = errors.New("the recipients lead to nobody, and no alias discards them")
@@ -59,11 +79,8 @@ func (t *transaction) expand(given []mail.Recipient) ([]mail.Recipient, []discar
 	return who.All, discards, nil
 }
 
-// logDiscards is all that is ever heard of a discarded recipient, in the words of delivery's log. It waits for the commit,
-// since a message that was not taken comes again.
-func (t *transaction) logDiscards(all []discard) {
-	for _, d := range all {
-		t.service.Log.Info("delivery",
-			"id", string(t.env.ID), "from", t.env.From.String(), "to", d.to.String(), "status", "discarded", "by", d.line.Steps)
-	}
+// logDiscard is all that is ever heard of a discarded recipient, in the words of delivery's log. It waits for the commit, since a
+// message that was not taken comes again.
+func (t *transaction) logDiscard(to mail.Path, by any) {
+	t.service.Log.Info("delivery", "id", string(t.env.ID), "from", t.env.From.String(), "to", to.String(), "status", "discarded", "by", by)
 }

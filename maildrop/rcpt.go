@@ -18,7 +18,8 @@ type transaction struct {
 	client   *mail.Client
 	env      *mail.Envelope
 	aliases  *alias.Snapshot
-	facts    facts
+	facts    policy.Facts
+	effects  policy.Effects
 	expanded int // how many the recipients so far have become
 }
 
@@ -32,7 +33,7 @@ const maxAsking = time.Minute
 
 // Rcpt judges the lists, then asks who exists.
 func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
-	if err := t.judge(ctx, to.To); err != nil {
+	if err := t.judge(ctx, to.To); err != nil || t.effects.Discard != "" { // who exists does not matter to mail that is thrown away
 		return err
 	}
 	n, err := t.known(ctx, to.To)
@@ -48,10 +49,34 @@ func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
 
 // judge asks the lists about the recipient as it was given.
 func (t *transaction) judge(ctx context.Context, to mail.Path) error {
-	q := &policy.Question{Stage: policy.Rcpt, Client: t.client, From: t.env.From, To: to, Facts: &t.facts}
-	err := t.service.Lists.Rcpt(ctx, q).Err()
+	q := t.question(policy.Rcpt)
+	q.To = to
+	return t.obey(q, t.service.Lists.Rcpt(ctx, q))
+}
+
+// Data asks the data list, before the text is taken.
+func (t *transaction) Data(ctx context.Context) error {
+	if t.effects.Discard != "" {
+		return nil
+	}
+	q := t.question(policy.Data)
+	if len(t.env.Recipients) == 1 {
+		q.To = t.env.Recipients[0].To
+	}
+	return t.obey(q, t.service.Lists.AtData(ctx, q))
+}
+
+func (t *transaction) question(at policy.Stage) *policy.Question {
+	return &policy.Question{Stage: at, Client: t.client, From: t.env.From, Env: t.env, Facts: t.facts, Effects: &t.effects}
+}
+
+// obey does what the restriction lists say.
+func (t *transaction) obey(q *policy.Question, v policy.Verdict) error {
 	q.LogWarned(t.service.Log, t.env.ID)
-	return err
+	if v.Action == policy.Discard && t.effects.Discard == "" {
+		t.effects.Discard = v.Rule
+	}
+	return v.Err()
 }
 
 // known counts those who get mail for an address, and refuses one that leads to nobody.

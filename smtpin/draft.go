@@ -3,7 +3,6 @@
 package smtpin
 
 import (
-	"io"
 	"strings"
 
 	"posthouse/mail"
@@ -110,33 +109,10 @@ func same(a, b mail.Path) bool {
 
 // replaceBody takes another body, and looks at what its octets need of the way.
 func (d *draft) replaceBody(body mail.Body) error {
-	eightBit, err := hasHighBit(body)
+	eightBit, err := mail.HighBit(body)
 	if err != nil {
 		return reply.LocalError.Because(err)
 	}
 	d.msg.Body, d.env.EightBit = body, eightBit
 	return nil
-}
-
-func hasHighBit(body mail.Body) (bool, error) {
-	r, err := body.Open()
-	if err != nil {
-		return false, err
-	}
-	defer r.Close()
-	block := make([]byte, 32<<10)
-	for {
-		n, err := r.Read(block)
-		for _, c := range block[:n] {
-			if c >= 0x80 {
-				return true, nil
-			}
-		}
-		if err == io.EOF {
-			return false, nil
-		}
-		if err != nil {
-			return false, err
-		}
-	}
 }

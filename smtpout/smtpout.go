@@ -6,8 +6,8 @@
 //
 // The package decides; wire, order of verbs and the 250 are smtpd's, retries and bounces are delivery's.
 //
-// SECURITY: this service may read the password file and the private DKIM keys, and write its own queue. It opens no
-// connection of its own.
+// SECURITY: this service may read the password file and the private DKIM keys, ask filters and policy servers, and write its own
+// queue.
 package smtpout
 
 import (
@@ -17,8 +17,8 @@ import (
 	"net/netip"
 
 	"posthouse/auth"
-	"posthouse/dkim"
 	"posthouse/mail"
+	"posthouse/milter"
 	"posthouse/policy"
 	"posthouse/reply"
 	"posthouse/smtpd"
@@ -45,21 +45,25 @@ type Service struct {
 	Mynetworks []netip.Prefix
 	Lists      policy.Lists
 	Facts      policy.Facts
+	Filters    *milter.Chain // nil: none
 	Next       mail.Carrier
 	Log        *slog.Logger
 }
 
 // Connect admits everyone: limits are smtpd's, and what a client may do is known at MAIL.
 func (s *Service) Connect(_ context.Context, c *mail.Client) (smtpd.Session, error) {
-	return &session{service: s, client: c}, nil
+	now := *c // the frame goes on writing to it
+	return &session{service: s, client: c, filters: s.Filters.Connect(&now)}, nil
 }
 
 type session struct {
 	service *Service
 	client  *mail.Client
+	filters *milter.Session
 }
 
-func (s *session) Close() {}
+// Close ends the conversations with the filters.
+func (s *session) Close() { s.filters.Close() }
 
 // Authenticate checks the password; the frame has seen to TLS and counts the failures.
 func (s *session) Authenticate(ctx context.Context, _, user, password string) (string, error) {
@@ -74,7 +78,7 @@ func (s *session) Authenticate(ctx context.Context, _, user, password string) (s
 }
 
 // Mail wants a login, or a client of mynetworks, and a sender that the login owns.
-func (s *session) Mail(_ context.Context, env *mail.Envelope) (smtpd.Transaction, error) {
+func (s *session) Mail(ctx context.Context, env *mail.Envelope) (smtpd.Transaction, error) {
 	login := s.client.Login
 	if login == "" && !s.trusted() {
 		return nil, reply.NeedAuth
@@ -82,7 +86,12 @@ func (s *session) Mail(_ context.Context, env *mail.Envelope) (smtpd.Transaction
 	if !s.mayBe(login, env.From) {
 		return nil, reply.NotYours
 	}
-	return &transaction{service: s.service, client: s.client, env: env}, nil
+	t := &transaction{service: s.service, client: s.client, env: env, filters: s.filters, facts: policy.Remembered(s.service.Facts)}
+	if err := t.obey(s.filters.Mail(ctx, env)); err != nil {
+		s.filters.Reset()
+		return nil, err
+	}
+	return t, nil
 }
 
 // mayBe reports that a login owns a sender. Nobody owns <>, which mail programs need for receipts (RFC 8098 3) and Postfix
@@ -99,38 +108,4 @@ func (s *session) trusted() bool {
 		}
 	}
 	return false
-}
-
-type transaction struct {
-	service *Service
-	client  *mail.Client
-	env     *mail.Envelope
-}
-
-func (t *transaction) Close() {}
-
-// Rcpt judges relay_restrictions, then recipient_restrictions.
-func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
-	q := &policy.Question{Stage: policy.Rcpt, Client: t.client, From: t.env.From, To: to.To, Facts: t.service.Facts}
-	err := t.service.Lists.Rcpt(ctx, q).Err()
-	q.LogWarned(t.service.Log, t.env.ID)
-	return err
-}
-
-func (t *transaction) Data(context.Context) error { return nil }
-
-// Message completes, signs last, and commits.
-func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
-	complete(&msg.Header, t.env, t.service.Hostname)
-	if t.service.Signer != nil {
-		fields, err := t.service.Signer.Sign(ctx, msg)
-		switch {
-		case errors.Is(err, dkim.ErrKey):
-			return reply.ConfigError.Because(err)
-		case err != nil:
-			return err
-		}
-		msg.Header.Prepend(fields...)
-	}
-	return t.service.Next.Carry(ctx, t.env, msg).Of(len(t.env.Recipients)).Err()
 }

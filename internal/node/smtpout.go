@@ -20,6 +20,7 @@ func planSMTPOut(s *service, n *snapshot) (*way, error) {
 	if rules.Facts, err = s.newFacts(n, &c.Restrictions, usualPatience); err != nil {
 		return nil, err
 	}
+	rules.Filters = s.filters(c.Milters, c.Hostname, int64(c.MessageSizeLimit))
 	rules.Lists = c.Restrictions.Lists()
 	rules.Lists.Delimiter = c.RecipientDelimiter
 	if err := n.openSecrets(rules); err != nil {
