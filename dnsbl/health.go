@@ -123,6 +123,7 @@ func (l *Lister) examine(p probe, h *health) {
 	}
 	unhealthy, everybody := diagnose(subject, answer.IPv4())
 	h.settle(l.Now().Add(l.Recheck), func() {
+		l.metrics.sick(p, unhealthy != "")
 		if (unhealthy == "") != (h.unhealthy == "") {
 			l.report(p, unhealthy)
 		}
@@ -154,7 +155,6 @@ func diagnose(subject string, codes []netip.Addr) (unhealthy string, everybody b
 
 // report logs a change.
 func (l *Lister) report(p probe, unhealthy string) {
-	l.metrics.sick(p, unhealthy != "")
 	if unhealthy == "" {
 		l.Log.Info("a DNS list is in order again", "zone", p.domain, "asked", p.kind.String())
 		return

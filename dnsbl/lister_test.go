@@ -236,6 +236,9 @@ func TestHealthOverTime(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		check("not known to be well yet", false, 2*time.Second, 3, 2)
 		check("well", true, 2*time.Second, 3, 2)
+		if got := metric(t, registry, "unhealthy", "ipv4", "world.test"); got != 0 {
+			t.Errorf("unhealthy is %v", got)
+		}
 		for answer, want := range map[string]float64{"listed": 1, "ignored": 4, "error": 0} {
 			if got := metric(t, registry, "answers_total", answer, "world.test"); got != want {
 				t.Errorf("%v %s, want %v", got, answer, want)
