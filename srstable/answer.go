@@ -30,8 +30,10 @@ func (s *Server) forward(key string) answer {
 	if s.options.Rewriter.Excludes(sender.Domain()) {
 		return notFound("Domain excluded by policy")
 	}
-	if _, err := s.options.Rewriter.Undo(sender); err == nil {
-		return notFound("Already rewritten")
+	if srs.Tagged(sender) {
+		if _, err := s.options.Rewriter.Undo(sender); err == nil {
+			return notFound("Already rewritten")
+		}
 	}
 	if !s.options.AlwaysRewrite && sender.Domain() == s.options.Rewriter.Domain() {
 		return answer{address: key}

@@ -11,7 +11,8 @@
 // What they answer is PostSRSd's (postsrsd.c, srs2.c): an address of our own domain as it is, not found for an excluded
 // domain and for a sender that is a good SRS address already; a recipient is turned back in whatever domain it is, since the
 // hash alone says who made it. Where PostSRSd makes an address that cannot be parsed again, such as one with a quoted local
-// part in its middle, ours is quoted as a whole.
+// part in its middle, ours is quoted as a whole. On the socketmap too it is version 1 that is followed: version 2 has NOTFOUND
+// for an address of our own, which is the same to Postfix, and PERM for one that is malformed, which keeps the mail waiting.
 //
 // Requests that come together are answered together: one read, one write. PostSRSd writes each reply by itself and waits for
 // delayed acknowledgements. It also forks for each connection; here each has a goroutine and some kilobytes.

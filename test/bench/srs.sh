@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# srs.sh: PostSRSd's TCP table of rewritten senders and ours, one after the other in one run, as a Markdown table.
+# srs.sh: PostSRSd's TCP table of rewritten senders and ours, in turns in one run, as a Markdown table of medians.
 #
-# Needs PostSRSd, jq and the load tool (BENCH_TOOLS, README.md there), and `make build`. FOR is how long each row is measured.
+# Needs PostSRSd, jq and the load tool (BENCH_TOOLS, README.md there), and `make build`. FOR is how long each is measured in
+# each of ROUNDS.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 tools=${BENCH_TOOLS:-$PWD/../shared/bench}
@@ -32,12 +33,17 @@ run() {
 	port=$((port + 2))
 }
 
-for row in "1 1" "1 100" "20 1" "20 100"; do
-	set -- $row
-	run PostSRSd "$1" "$2" postsrsd -4 -l 127.0.0.1 -f "$port" -r "$((port + 1))" -d srs.test -s "$secret"
-	run posthouse "$1" "$2" "$posthouse" srs serve -f "127.0.0.1:$port" -r "127.0.0.1:$((port + 1))" -d srs.test -s "$secret"
+for _ in $(seq "${ROUNDS:-5}"); do
+	for row in "1 1" "1 100" "20 1" "20 100"; do
+		set -- $row
+		run PostSRSd "$1" "$2" postsrsd -4 -l 127.0.0.1 -f "$port" -r "$((port + 1))" -d srs.test -s "$secret"
+		run posthouse "$1" "$2" "$posthouse" srs serve -f "127.0.0.1:$port" -r "127.0.0.1:$((port + 1))" -d srs.test -s "$secret"
+	done
 done
 
 echo "| connections | in flight on each | system | look-ups/s | CPU s per 1,000 | load tool's | peak RSS | not 200 |"
 echo "|---|---|---|---|---|---|---|---|"
-jq -r '"| \(.conns) | \(.window) | \(.label) | \(.lookups_per_s | round) | \(.cpu_s_per_1000 * 100000 | round / 100000) | \(.tool_cpu_s_per_1000 * 100000 | round / 100000) | \(.peak_rss_mb * 10 | round / 10) MB | \(.not_200) |"' "$results"
+jq -rs 'def median(f): map(f) | sort | .[length / 2 | floor];
+	def places(n): . * n | round / n;
+	group_by([.conns, .window, .label == "posthouse"])[] |
+	"| \(.[0].conns) | \(.[0].window) | \(.[0].label) | \(median(.lookups_per_s) | round) | \(median(.cpu_s_per_1000) | places(10000)) | \(median(.tool_cpu_s_per_1000) | places(10000)) | \(median(.peak_rss_mb) | round) MB | \(map(.not_200) | add) |"' "$results"
