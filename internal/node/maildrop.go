@@ -44,9 +44,12 @@ func planMaildrop(s *service, n *snapshot) (*way, error) {
 	rules := &maildrop.Service{
 		Aliases: m.aliases, Mailboxes: m.probe, Next: s.queue, Log: s.log,
 	}
-	if rules.Facts, err = s.newFacts(n, &n.Maildrop.Restrictions, usualPatience); err != nil {
+	f, err := s.newFacts(n, &n.Maildrop.Restrictions, usualPatience)
+	if err != nil {
 		return nil, err
 	}
+	f.verify = r.verifier(knownTo(m.aliases, m.probe.Takes)).Verify
+	rules.Facts = f
 	rules.Lists = n.Maildrop.Restrictions.Lists()
 	rules.Lists.Delimiter = n.Maildrop.RecipientDelimiter
 	return &way{rules: rules, routes: r, reportTo: (&reports{m.aliases, nil, s.log}).to}, nil

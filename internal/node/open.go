@@ -59,7 +59,7 @@ func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys
 func (c *Cluster) checkMX(at config.Section) {
 	s := c.SMTPIn
 	c.checkTLS(at, SMTPIn, s.TLS)
-	c.checkLists(at, &s.Restrictions)
+	c.checkLists(at, SMTPIn, &s.Restrictions)
 	c.checkDelivery(at.At("delivery"), s.Delivery)
 	if here := at.At("srs"); s.SRS != nil && !here.Spoiled() {
 		r, err := srs.Open(*s.SRS)
@@ -83,7 +83,7 @@ func (c *Cluster) checkMX(at config.Section) {
 func (c *Cluster) checkSubmission(at config.Section) {
 	s := c.SMTPOut
 	c.checkTLS(at, SMTPOut, s.TLS)
-	c.checkLists(at, &s.Restrictions)
+	c.checkLists(at, SMTPOut, &s.Restrictions)
 	c.checkDelivery(at.At("delivery"), s.Delivery)
 	c.checkTable(at.At("sender_login_maps"), s.SenderLoginMaps)
 	if here := at.At("auth"); s.Auth != nil && !here.Spoiled() {
@@ -99,7 +99,7 @@ func (c *Cluster) checkSubmission(at config.Section) {
 func (c *Cluster) checkMailboxes(at config.Section) {
 	s := c.Maildrop
 	c.checkTLS(at, Maildrop, s.TLS)
-	c.checkLists(at, &s.Restrictions)
+	c.checkLists(at, Maildrop, &s.Restrictions)
 	c.checkDelivery(at.At("delivery"), s.Delivery)
 	if s.Maildir != nil {
 		checkFolder(at.At("maildir.root"), string(s.Maildir.Root))

@@ -30,9 +30,27 @@ func (s *service) newFacts(n *snapshot, lists *policy.Config, patience time.Dura
 }
 
 // checkLists opens the tables that the restriction lists of a section name, each at the entry that does.
-func (c *Cluster) checkLists(at config.Section, lists *policy.Config) {
+func (c *Cluster) checkLists(at config.Section, service string, lists *policy.Config) {
 	for _, ref := range lists.Tables() {
-		c.checkTable(entryOf(at, lists, ref.String()), ref)
+		if here := entryOf(at, lists, ref.String()); c.checkTable(here, ref) {
+			c.checkActions(here, ref)
+		}
+	}
+	if service != SMTPIn && asksGreylist(lists) {
+		entryOf(at, lists, "check_greylist").Errorf("check_greylist is for smtp_in: clients of %s come back by themselves", Label(service))
+	}
+}
+
+// checkActions reads each action of an access table. One with a $1 is known only with the key.
+func (c *Cluster) checkActions(at config.Section, ref table.Ref) {
+	t, err := c.readTable(ref)
+	if err != nil || t == nil {
+		return
+	}
+	for _, e := range t.View().All() {
+		if err := policy.CheckAction(e.Value); err != nil && !strings.Contains(e.Value, "$") {
+			at.Errorf("%s: %v", e.Where, err)
+		}
 	}
 }
 

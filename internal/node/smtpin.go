@@ -45,11 +45,10 @@ func planSMTPIn(s *service, n *snapshot) (*way, error) {
 	if err := m.openGate(n, rules); err != nil {
 		return nil, err
 	}
-	if err := m.openFacts(n, rules, w); err != nil {
+	if w.routes, err = s.newRoutes(n, m.dead); err != nil {
 		return nil, err
 	}
-	w.routes, err = s.newRoutes(n, m.dead)
-	return w, err
+	return w, m.openFacts(n, rules, w)
 }
 
 func (m *mx) openGate(n *snapshot, rules *smtpin.Service) error {
@@ -66,6 +65,7 @@ func (m *mx) openFacts(n *snapshot, rules *smtpin.Service, w *way) error {
 	if err != nil {
 		return err
 	}
+	f.verify = w.routes.verifier(knownTo(m.aliases, nil)).Verify
 	looking := *f
 	if asksGreylist(&n.SMTPIn.Restrictions) {
 		list, use, err := m.greylist(n, n.SMTPIn.Greylist)

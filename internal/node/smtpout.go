@@ -16,10 +16,11 @@ func planSMTPOut(s *service, n *snapshot) (*way, error) {
 	rules := &smtpout.Service{
 		Hostname: c.Hostname, Mynetworks: n.networks(), Next: s.queue, Log: s.log,
 	}
-	var err error
-	if rules.Facts, err = s.newFacts(n, &c.Restrictions, usualPatience); err != nil {
+	f, err := s.newFacts(n, &c.Restrictions, usualPatience)
+	if err != nil {
 		return nil, err
 	}
+	rules.Facts = f
 	rules.Filters = s.filters(c.Milters, c.Hostname, int64(c.MessageSizeLimit))
 	rules.Lists = c.Restrictions.Lists()
 	rules.Lists.Delimiter = c.RecipientDelimiter
@@ -30,6 +31,7 @@ func planSMTPOut(s *service, n *snapshot) (*way, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.verify = r.verifier(nil).Verify
 	return &way{rules: rules, routes: r}, nil
 }
 
