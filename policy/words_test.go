@@ -74,7 +74,7 @@ func TestWords(t *testing.T) {
 		{word: "reject_unauth_destination", data: true},
 		{word: "reject_unauth_destination", to: "victim%else.test@ours.test", facts: facts{authorised: "ours.test"}, want: "554 5.7.1 Relay access denied"},
 		{word: "reject_unauth_destination", to: "else.test!victim@ours.test", facts: facts{authorised: "ours.test"}, want: "554 5.7.1 Relay access denied"},
-		{word: "defer_unauth_destination", to: `"victim@else.test"@ours.test`, facts: facts{authorised: "ours.test"}, want: "451 4.7.1 Relay access denied"},
+		{word: "defer_unauth_destination", to: `"victim@else.test"@ours.test`, facts: facts{authorised: "ours.test"}, want: "454 4.7.1 Relay access denied"},
 
 		{word: "reject_non_fqdn_sender"},
 		{word: "reject_non_fqdn_sender", from: "a@pc", want: "504 5.5.2 Sender address rejected: need fully-qualified address"},

@@ -32,7 +32,7 @@ var (
 
 	UnknownUser   = Reply{Code: 550, Enhanced: "5.1.1", Text: "Recipient address rejected: user unknown"}
 	RelayDenied   = Reply{Code: 554, Enhanced: "5.7.1", Text: "Relay access denied"}
-	RelayDeferred = Reply{Code: 451, Enhanced: "4.7.1", Text: "Relay access denied"}
+	RelayDeferred = Reply{Code: 454, Enhanced: "4.7.1", Text: "Relay access denied"}
 	BadSRS        = Reply{Code: 550, Enhanced: "5.1.1", Text: "Recipient address rejected: invalid or expired SRS address"}
 	Rejected      = Reply{Code: 554, Enhanced: "5.7.1", Text: "Rejected by policy"}
 	Deferred      = Reply{Code: 450, Enhanced: "4.7.1", Text: "Deferred by policy, please try again later"}

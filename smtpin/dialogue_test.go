@@ -39,7 +39,7 @@ S: 250
 C: MAIL FROM:<a@client.test>
 S: 250
 C: RCPT TO:<x@away.test>
-S: 451 4.7.1 Relay access denied
+S: 454 4.7.1 Relay access denied
 C: RCPT TO:<pim@alias.test>
 S: 250
 `)
