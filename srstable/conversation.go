@@ -21,24 +21,51 @@ const (
 func (s *Server) converse(conn net.Conn, speak dialect) {
 	in, out := make([]byte, 0, readSize), []byte(nil)
 	begun := false // part of a request is there
+	var limit deadlines
 	for {
 		if !begun {
-			_ = conn.SetReadDeadline(time.Now().Add(s.options.Idle))
+			limit.extend(conn, s.options.Idle)
 		}
 		n, err := conn.Read(in[len(in):cap(in)])
 		in = in[:len(in)+n]
 		rest, reply, open := speakAll(speak, in, out[:0])
-		if len(reply) > 0 && !write(conn, reply) || err != nil || !open {
+		if len(reply) > 0 {
+			limit.extend(conn, s.options.Idle)
+			if _, failed := conn.Write(reply); failed != nil {
+				return
+			}
+		}
+		if err != nil || !open {
 			return
 		}
 		if out = reply; cap(out) > keepSize {
 			out = nil
 		}
 		if in = in[:copy(in, rest)]; len(in) > 0 && (!begun || len(reply) > 0) {
-			_ = conn.SetReadDeadline(time.Now().Add(operation))
+			limit.shorten(conn)
 		}
 		begun = len(in) > 0
 	}
+}
+
+// deadlines are moved once a second at most: a busy connection would spend a tenth of its time on them.
+type deadlines struct{ set time.Time }
+
+// extend gives the next request idle time, and a reply the time of an operation.
+func (d *deadlines) extend(conn net.Conn, idle time.Duration) {
+	now := time.Now()
+	if now.Sub(d.set) < time.Second {
+		return
+	}
+	d.set = now
+	_ = conn.SetReadDeadline(now.Add(idle))
+	_ = conn.SetWriteDeadline(now.Add(operation))
+}
+
+// shorten gives a request that has begun the time of an operation.
+func (d *deadlines) shorten(conn net.Conn) {
+	d.set = time.Time{}
+	_ = conn.SetReadDeadline(time.Now().Add(operation))
 }
 
 // speakAll answers all whole requests of in. No request is as long as in can be: there is always room to read on.
@@ -54,10 +81,4 @@ func speakAll(speak dialect, in, out []byte) (rest, reply []byte, open bool) {
 		}
 	}
 	return in, out, true
-}
-
-func write(conn net.Conn, reply []byte) bool {
-	_ = conn.SetWriteDeadline(time.Now().Add(operation))
-	_, err := conn.Write(reply)
-	return err == nil
 }
