@@ -66,7 +66,7 @@ func (z Zone) String() string {
 	if z.Filter.octets != nil {
 		s += "=" + z.Filter.text
 	}
-	if z.Weight != 1 && z.Weight != 0 {
+	if z.Weight != 1 {
 		s += "*" + strconv.Itoa(z.Weight)
 	}
 	return s

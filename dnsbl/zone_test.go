@@ -18,6 +18,7 @@ func TestZones(t *testing.T) {
 		"a.test*2":                          "a.test*2",
 		"a.test*+2":                         "a.test*2",
 		"a.test*1":                          "a.test",
+		"a.test*0":                          "a.test*0",
 		"a.test=127.0.[0..255].2*-3":        "a.test=127.0.[0..255].2*-3",
 	} {
 		z, err := ParseSite(text)
@@ -105,4 +106,23 @@ func TestNames(t *testing.T) {
 			t.Errorf("%v: %s", p, got)
 		}
 	}
+}
+
+func FuzzSite(f *testing.F) {
+	for _, s := range []string{"zen.test=127.0.0.[2..11]*3", "a.test*-1", "A.test.", "a.test=[127.0.0.2]", "a.test*2=1"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		z, err := ParseSite(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseSite(z.String())
+		if err != nil || again.String() != z.String() || again.Weight != z.Weight {
+			t.Fatalf("%q became %s, then %s, %v", text, z, again, err)
+		}
+		if name := (Ask{Zone: z, Addr: netip.IPv6Unspecified()}).name(); len(name) > 254 {
+			t.Fatalf("%q makes names of %d octets", text, len(name))
+		}
+	})
 }
