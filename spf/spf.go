@@ -33,7 +33,7 @@ const (
 // Options of a check.
 type Options struct {
 	Resolver resolver.Resolver
-	Hostname string           // ours, for the macro "r"
+	Hostname string           // ours, for the macro "r" ["unknown"]
 	Timeout  time.Duration    // of a whole check [20s, the least that RFC 7208 4.6.4 allows]
 	Now      func() time.Time // for the macro "t" [time.Now]
 }
@@ -50,10 +50,31 @@ type Result struct {
 
 // Check asks the domain of the reverse-path about client, or the name in HELO if that is <>.
 func Check(ctx context.Context, o Options, client netip.Addr, helo string, from mail.Path) Result {
-	return Result{Status: None, Identity: MailFrom, Domain: from.Domain()}
+	if from.IsNull() {
+		return o.check(ctx, HELO, client, helo, "postmaster", helo)
+	}
+	return o.check(ctx, MailFrom, client, helo, from.Local(), from.Domain())
 }
 
-// Received is the Received-SPF field for r (RFC 7208 9.1). host is our name.
-func (r Result) Received(host string, client netip.Addr, helo string, from mail.Path) mail.Field {
-	return mail.NewField("Received-SPF", string(r.Status))
+// check is check_host (RFC 7208 4).
+func (o Options) check(ctx context.Context, identity string, client netip.Addr, helo, local, domain string) Result {
+	if o.Timeout <= 0 {
+		o.Timeout = 20 * time.Second
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if local == "" {
+		local = "postmaster" // RFC 7208 4.3
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+	defer cancel()
+	e := &evaluation{Options: o, ctx: ctx, client: client.Unmap().WithZone(""), helo: helo, local: local, origin: domain}
+	v := verdict{status: None}
+	if wellFormed(domain) && e.client.IsValid() {
+		v = e.ask(domain)
+	}
+	return Result{
+		Status: v.status, Identity: identity, Domain: domain, Mechanism: v.term, Explanation: e.explain(v), Err: v.err,
+	}
 }
