@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/netip"
 	"strings"
+	"time"
 
 	"posthouse/mail"
 	"posthouse/table"
@@ -134,6 +135,7 @@ func (q *Question) lookUp(ctx context.Context, name string, keys []key, of who) 
 const (
 	maxServers     = 20
 	maxServerAddrs = 100
+	maxServerTime  = 30 * time.Second // for all of it; what is not known by then restricts nobody
 )
 
 // lookServers looks the hosts of a domain up, each by its name and then by its addresses.
@@ -146,6 +148,8 @@ func (c check) lookServers(ctx context.Context, q *Question, table string) Verdi
 	if domain == "" {
 		return Verdict{}
 	}
+	ctx, cancel := context.WithTimeout(ctx, maxServerTime)
+	defer cancel()
 	left := maxServerAddrs
 	for _, host := range c.hosts(ctx, q, domain) {
 		if c.servers != "A" {

@@ -98,7 +98,7 @@ func unlisted(refusal reply.Reply) judgePath {
 		ok, err := q.Facts.Deliverable(ctx, p)
 		switch {
 		case err != nil:
-			return Verdict{Action: Defer, Reply: reply.For(err)}
+			return refuse(reply.For(err))
 		case !ok:
 			return refuse(refusal)
 		}

@@ -167,7 +167,7 @@ func TestNoOpenRelay(t *testing.T) {
 		return out
 	}
 	safe := 0
-	for range 5000 {
+	for range 2000 {
 		c := Config{some(), some(), some(), some(), some(), some()}
 		var text strings.Builder
 		for _, l := range c.lists() {
@@ -184,7 +184,7 @@ func TestNoOpenRelay(t *testing.T) {
 			t.Fatalf("relays for strangers: %+v\n%s", v, &text)
 		}
 	}
-	if safe < 500 {
+	if safe < 200 {
 		t.Errorf("only %d configurations were right", safe)
 	}
 }

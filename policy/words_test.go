@@ -43,6 +43,7 @@ func TestWords(t *testing.T) {
 		{word: "reject_multi_recipient_bounce", taken: 1, data: true},
 		{word: "reject_multi_recipient_bounce", taken: 2, data: true, want: "550 5.5.3 Recipient address rejected: a bounce goes to one recipient"},
 		{word: "check_greylist"},
+		{word: "check_greylist", data: true, facts: facts{wait: true}},
 		{word: "check_greylist", facts: facts{wait: true}, want: "450 4.2.0 Recipient address rejected: Greylisted, try again in 300 seconds"},
 
 		{word: "reject_unknown_client_hostname"},
