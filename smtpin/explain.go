@@ -5,6 +5,7 @@ package smtpin
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"posthouse/mail"
 	"posthouse/policy"
@@ -111,10 +112,13 @@ func (e *explanation) transaction(ctx context.Context, t *transaction, env *mail
 			env.Recipients = append(env.Recipients, r)
 		}
 	}
+	t.trails.text = e.explaining
+	if len(env.Recipients) == 0 || e.Message == nil {
+		t.noteFilters(t.filters.Notes())
+		e.noteSPF(ctx, t)
+	}
 	switch {
 	case len(env.Recipients) == 0:
-		t.trails.text = e.explaining
-		t.noteFilters(t.filters.Notes())
 	case e.Message == nil:
 		e.preview(ctx, t)
 	default:
@@ -123,15 +127,17 @@ func (e *explanation) transaction(ctx context.Context, t *transaction, env *mail
 	e.Discard = t.effects.Discard
 }
 
-// preview is what would become of recipients that were taken, as far as it is known without a text.
-func (e *explanation) preview(ctx context.Context, t *transaction) {
-	t.trails.text = e.explaining
-	t.noteFilters(t.filters.Notes())
+// noteSPF waits for what the message itself would wait for.
+func (e *explanation) noteSPF(ctx context.Context, t *transaction) {
 	if t.spf != nil {
 		start := e.now()
 		r := t.spf.wait(ctx)
-		e.explaining.Add(step("mail", "spf", r.Domain, spfMethod(r, t.env).Result+" "+why(r.Err), e.now().Sub(start)))
+		e.explaining.Add(step("mail", "spf", r.Domain, strings.TrimSpace(string(r.Status)+" "+why(r.Err)), e.now().Sub(start)))
 	}
+}
+
+// preview is what would become of recipients that were taken, as far as it is known without a text.
+func (e *explanation) preview(ctx context.Context, t *transaction) {
 	if t.effects.Discard != "" {
 		return
 	}

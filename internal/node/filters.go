@@ -6,6 +6,7 @@ import (
 	"reflect"
 
 	"posthouse/config"
+	"posthouse/mail"
 	"posthouse/milter"
 	"posthouse/policy/content"
 	"posthouse/smtpin"
@@ -27,11 +28,33 @@ func (s *service) filters(configs []milter.Config, hostname string, maxBody int6
 	c := &s.standing.chain
 	if c.filters == nil || c.hostname != hostname || !reflect.DeepEqual(c.configs, configs) {
 		*c = chain{configs, hostname, milter.New(configs, milter.Options{
-			Resolver: s.standing.names, Hostname: hostname, Version: "Posthouse", Spool: s.store, MaxBody: maxBody, Log: s.log,
+			Resolver: s.standing.names, Hostname: hostname, Version: "Posthouse", Spool: s.spool(), MaxBody: maxBody, Log: s.log,
 		})}
 	}
 	return c.filters
 }
+
+// spool holds bodies that are written anew: the queue's own, so that it takes them over without a copy.
+func (s *service) spool() mail.Spool {
+	if s.store == nil {
+		return inMemory{}
+	}
+	return s.store
+}
+
+// inMemory is the Spool of a service that does not run.
+type inMemory struct{}
+
+func (inMemory) Create() (mail.Draft, error) { return &memoryDraft{}, nil }
+
+type memoryDraft struct{ mail.Bytes }
+
+func (d *memoryDraft) Write(p []byte) (int, error) {
+	d.Bytes = append(d.Bytes, p...)
+	return len(p), nil
+}
+
+func (d *memoryDraft) Discard() {}
 
 // openChecks opens header_checks and its kin; nil if there are none.
 func (n *snapshot) openChecks(c *smtpin.ContentConfig) (func() *content.Checks, error) {
@@ -61,8 +84,23 @@ func viewOf(t *table.Table) table.View {
 
 // checkContent opens header_checks and its kin.
 func (c *Cluster) checkContent(at config.Section, t *smtpin.ContentConfig) {
-	c.checkTable(at.At("header_checks"), t.HeaderChecks)
-	c.checkTable(at.At("mime_header_checks"), t.MimeHeaderChecks)
-	c.checkTable(at.At("nested_header_checks"), t.NestedHeaderChecks)
-	c.checkTable(at.At("body_checks"), t.BodyChecks)
+	for _, checks := range []struct {
+		key string
+		ref table.Ref
+	}{
+		{"header_checks", t.HeaderChecks}, {"mime_header_checks", t.MimeHeaderChecks},
+		{"nested_header_checks", t.NestedHeaderChecks}, {"body_checks", t.BodyChecks},
+	} {
+		here := at.At(checks.key)
+		if !c.checkTable(here, checks.ref) {
+			continue
+		}
+		opened, err := c.readTable(checks.ref)
+		if opened == nil || err != nil {
+			continue
+		}
+		for _, p := range content.Problems(opened.View(), checks.key != "body_checks") {
+			here.Errorf("%s", p)
+		}
+	}
 }

@@ -205,7 +205,11 @@ func (s *service) addControl() {
 	s.daemon.Add(daemon.Part{
 		Name: s.label + " control",
 		Start: func(context.Context) (err error) {
-			control, err = admin.ListenControl(s.current.ControlSocket(s.name), s.manager.Control(), s.log)
+			verbs := s.manager.Control()
+			if s.name == SMTPIn {
+				s.explainVerbs(verbs)
+			}
+			control, err = admin.ListenControl(s.current.ControlSocket(s.name), verbs, s.log)
 			return err
 		},
 		Run: func(stop, hard context.Context) error {

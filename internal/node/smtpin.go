@@ -31,7 +31,7 @@ func planSMTPIn(s *service, n *snapshot) (*way, error) {
 	}
 	c := n.SMTPIn
 	rules := &smtpin.Service{
-		Hostname: c.Hostname, Aliases: m.aliases, Relayed: m.isRelayed, Ours: m.ours, SRS: m.srs, Next: s.queue, Spool: s.store, Log: s.log,
+		Hostname: c.Hostname, Aliases: m.aliases, Relayed: m.isRelayed, Ours: m.ours, SRS: m.srs, Next: s.queue, Spool: s.spool(), Log: s.log,
 		Lists: c.Restrictions.Lists(), Filters: s.filters(c.Milters, c.Hostname, int64(c.MessageSizeLimit)),
 		Authentication: smtpin.NewAuthentication(c.SenderAuthentication, c.Hostname, n.names),
 		Trails:         &s.standing.trails, Metrics: s.standing.metrics,
