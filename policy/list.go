@@ -31,7 +31,6 @@ type state struct {
 	stance    stance   // whose list is judged, for replies
 	delimiter string   // of extensions, for keys
 	warn      bool     // below a warn_if_reject
-	depth     int      // of lists within tables
 	onPermit  *Verdict // the first defer_if_permit: stands unless a rule refuses
 	onReject  *Verdict // the first defer_if_reject of this list: stands instead of a permanent refusal
 }
