@@ -39,8 +39,8 @@ func (r Request) Attributes() []Attribute {
 		{"server_address", server(c)},
 		{"server_port", port(c.Server.Port())},
 		{"helo_name", c.HELO},
-		{"sender", r.From.String()},
-		{"recipient", r.To.String()},
+		{"sender", plain(r.From)},
+		{"recipient", plain(r.To)},
 		{"recipient_count", strconv.Itoa(r.Recipients)},
 		{"queue_id", string(r.ID)},
 		{"instance", string(r.ID)},
@@ -58,6 +58,14 @@ func (r Request) Attributes() []Attribute {
 		{"encryption_cipher", cipher},
 		{"encryption_keysize", strconv.Itoa(keySize(cipher))},
 	}
+}
+
+// plain is an address without the quotes that its local part may need: Postfix sends them so.
+func plain(p mail.Path) string {
+	if p.Domain() == "" {
+		return p.Local()
+	}
+	return p.Local() + "@" + p.Domain()
 }
 
 // protocol is the two names that Postfix knows, of RFC 3848's many.
