@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: MIT
+
+package dmarc
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"posthouse/mail"
+	"posthouse/resolver"
+)
+
+// Bounds of From.
+const (
+	maxFrom    = 16 << 10 // octets
+	maxAuthors = 4        // domains
+)
+
+// Message is Check for the author of a message. A field that names several domains is checked for each, and the worst result
+// counts, as RFC 9989 11.5 recommends: else a second author would be the way around the first one's policy. Without one readable
+// From field, or with more than 4 domains in it, nobody can be asked: permerror (5.3.1).
+func Message(ctx context.Context, r resolver.Resolver, h mail.Header, spfDomain string, dkimDomains []string) Result {
+	authors, err := Authors(h)
+	if err != nil {
+		return Result{Status: PermError, Disposition: Nothing, Err: err}
+	}
+	worst := Check(ctx, r, authors[0], spfDomain, dkimDomains)
+	for _, author := range authors[1:] {
+		if other := Check(ctx, r, author, spfDomain, dkimDomains); other.weight() > worst.weight() {
+			worst = other
+		}
+	}
+	return worst
+}
+
+// weight orders results: a failure by its policy, what is not known, no policy, pass.
+func (r *Result) weight() int {
+	switch {
+	case r.Disposition == Reject:
+		return 5
+	case r.Disposition == Quarantine:
+		return 4
+	case r.Status == TempError:
+		return 3
+	case r.Status == Fail:
+		return 2
+	case r.Status == None:
+		return 1
+	}
+	return 0
+}
+
+// Authors are the domains that the one From field names, in A-labels, at least one and 4 at most. It reads the field as a mail
+// reader would rather than by the grammar: whatever could be shown as an address is one.
+func Authors(h mail.Header) ([]string, error) {
+	values := h.Values("From")
+	switch {
+	case len(values) == 0:
+		return nil, errors.New("no From field")
+	case len(values) > 1:
+		return nil, errors.New("several From fields")
+	case len(values[0]) > maxFrom:
+		return nil, errors.New("the From field is too long")
+	}
+	var out []string
+	for _, address := range addresses(values[0]) {
+		domain, err := mail.ParseDomain(strings.TrimSuffix(address[strings.LastIndexByte(address, '@')+1:], "."))
+		if err != nil {
+			return nil, errors.New("a domain in From is malformed")
+		}
+		if !slices.Contains(out, domain) {
+			out = append(out, domain)
+		}
+		if len(out) > maxAuthors {
+			return nil, errors.New("too many domains in From")
+		}
+	}
+	if len(out) == 0 {
+		return nil, errors.New("no address in From")
+	}
+	return out, nil
+}
+
+// addresses are the parts of a mailbox list that hold an "@": what stands in angle brackets, and elements without them. In one
+// that has brackets, an "@" before them belongs to the display name; after them it is an address of its own.
+func addresses(list string) []string {
+	var out []string
+	var text strings.Builder // of the element, without blanks, comments and quoted strings
+	take := func(keep bool) {
+		if s := text.String(); keep && strings.IndexByte(s, '@') >= 0 {
+			out = append(out, s)
+		}
+		text.Reset()
+	}
+	angle := false
+	for i := 0; i < len(list); i++ {
+		switch c := list[i]; {
+		case c == '"':
+			i = quotedEnd(list, i)
+		case c == '(':
+			i = commentEnd(list, i)
+		case c == ' ' || c == '\t':
+		case c == '<':
+			take(angle)
+			angle = true
+		case c == '>' && angle:
+			take(true)
+			angle = false
+		case (c == ',' || c == ';') && !angle:
+			take(true)
+		case c == ':' && !angle && strings.IndexByte(text.String(), '@') < 0:
+			text.Reset() // the name of a group
+		default:
+			text.WriteByte(c)
+		}
+	}
+	take(true)
+	return out
+}
+
+// quotedEnd is the index of the quote that ends a quoted string.
+func quotedEnd(s string, i int) int {
+	for i++; i < len(s) && s[i] != '"'; i++ {
+		if s[i] == '\\' {
+			i++
+		}
+	}
+	return i
+}
+
+// commentEnd is the index of the parenthesis that ends a comment; they nest.
+func commentEnd(s string, i int) int {
+	depth := 0
+	for ; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				return i
+			}
+		}
+	}
+	return i
+}
