@@ -6,59 +6,82 @@ import (
 	"context"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"posthouse/mail"
 	"posthouse/resolver"
+	"posthouse/upstream"
 )
 
 // Options are what a chain needs from outside.
 type Options struct {
 	Resolver resolver.Resolver                                                    // for names of servers; nil: the dialer resolves them
 	Dial     func(ctx context.Context, network, address string) (net.Conn, error) // nil: net.Dialer
-	Hostname string                                                               // macros j, {daemon_name}
-	Version  string                                                               // macro v: program and version
-	Spool    mail.Spool                                                           // takes replaced bodies; nil: a filter may not replace any
+	Hostname string                                                               // macros j and {daemon_name}
+	Version  string                                                               // macro v: program and version; "": not told
+	Spool    mail.Spool                                                           // takes replaced bodies; nil: no filter may replace any
 	MaxBody  int64                                                                // octets of a replaced body [50 MiB]
 	Log      *slog.Logger                                                         // nil: slog.Default
 	Now      func() time.Time                                                     // nil: time.Now
 }
 
+func (o Options) withDefaults() *Options {
+	if o.Dial == nil {
+		o.Dial = new(net.Dialer).DialContext
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = 50 << 20
+	}
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return &o
+}
+
 // Chain is the filters of a service in their order. It is safe for use by many sessions at once.
-type Chain struct{}
+type Chain struct{ filters []*filter }
+
+// filter is one entry of the list.
+type filter struct {
+	Config
+	*Options
+	name   string
+	group  *upstream.Group
+	shunM  sync.Mutex
+	turn   int
+	shun   map[string]time.Time // addresses that failed lately, until when they are asked last
+	chunks *sync.Pool           // of *[]byte, a chunk of a body each
+}
 
 // New makes a chain of the filters; nil, which asks nobody, if there are none.
-func New(configs []Config, o Options) *Chain { return nil }
+func New(configs []Config, o Options) *Chain {
+	if len(configs) == 0 {
+		return nil
+	}
+	options, c := o.withDefaults(), &Chain{}
+	chunks := &sync.Pool{New: func() any { b := make([]byte, maxChunk); return &b }}
+	for _, config := range configs {
+		c.filters = append(c.filters, &filter{
+			Config: config, Options: options, name: config.name(), group: upstream.New(config.servers(), options.Now),
+			shun: map[string]time.Time{}, chunks: chunks,
+		})
+	}
+	return c
+}
 
 // Connect begins the conversations with all filters in the background and returns at once. A nil Chain gives a nil Session,
 // whose methods all go on.
-func (c *Chain) Connect(client *mail.Client) *Session { return nil }
-
-// Session is one SMTP connection's conversations with the filters. Its methods are called one after another.
-type Session struct{}
-
-// Mail waits for what connect said, tells HELO where it has not been told yet, then MAIL.
-func (s *Session) Mail(ctx context.Context, env *mail.Envelope) Verdict { return Verdict{} }
-
-// Rcpt tells one RCPT; a refusal is of that recipient only.
-func (s *Session) Rcpt(ctx context.Context, env *mail.Envelope, to mail.Recipient) Verdict {
-	return Verdict{}
+func (c *Chain) Connect(client *mail.Client) *Session {
+	if c == nil {
+		return nil
+	}
+	s := &Session{client: *client}
+	for _, f := range c.filters {
+		s.conversations = append(s.conversations, begin(f, *client))
+	}
+	return s
 }
-
-// Data tells DATA, after the last RCPT.
-func (s *Session) Data(ctx context.Context, env *mail.Envelope) Verdict { return Verdict{} }
-
-// Message shows header and body, which come without our own Received field, to each filter in turn; one sees what those
-// before it changed. Afterwards the session is ready for the next MAIL.
-func (s *Session) Message(ctx context.Context, env *mail.Envelope, msg *mail.Message) Result {
-	return Result{Body: msg.Body}
-}
-
-// Notes are the answers so far, for the trail of a refusal before the message.
-func (s *Session) Notes() []Note { return nil }
-
-// Reset gives the message up (RSET, a refused MAIL, a broken DATA); the session is ready for the next MAIL.
-func (s *Session) Reset() {}
-
-// Close ends the conversations. It does not wait for the filters.
-func (s *Session) Close() {}

@@ -18,7 +18,7 @@ const (
 	Continue Action = iota
 	Reject          // 5yz
 	Tempfail        // 4yz
-	Discard         // say 250 and deliver to nobody
+	Discard         // say 250 and deliver to nobody; said at its stage, and again by Message
 )
 
 func (a Action) String() string { return [...]string{"continue", "reject", "tempfail", "discard"}[a] }
