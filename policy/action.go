@@ -112,7 +112,7 @@ func (a action) listing(value string) (action, error) {
 		r, rest, err := parseRule(tokens)
 		switch {
 		case err != nil:
-			return a, err
+			return a, fmt.Errorf("neither an action (access(5)) nor restrictions: %w", err)
 		case r.unenforced:
 			return a, fmt.Errorf("%s is not enforced yet", r.words)
 		case r.table != nil || r.server != nil:
