@@ -3,6 +3,7 @@
 package srstable
 
 import (
+	"io"
 	"net"
 	"time"
 )
@@ -29,6 +30,9 @@ func (s *Server) converse(conn net.Conn, speak dialect) {
 		n, err := conn.Read(in[len(in):cap(in)])
 		in = in[:len(in)+n]
 		rest, reply, open := speakAll(speak, in, out[:0])
+		if err == io.EOF && open && len(rest) > 0 { // Exim's readsocket closes its half in place of a line end
+			_, reply, _ = speakAll(speak, append(rest, '\n'), reply)
+		}
 		if len(reply) > 0 {
 			limit.extend(conn, s.options.Idle)
 			if _, failed := conn.Write(reply); failed != nil {

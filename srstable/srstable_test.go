@@ -300,6 +300,35 @@ func TestOneWrite(t *testing.T) {
 	}
 }
 
+// TestExim: readsocket asks without a line end, and closes its half.
+func TestExim(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := New(options(t))
+	done := make(chan error)
+	go func() { done <- s.Serve(l, Forward) }()
+	for request, reply := range map[string]string{"get alice@example.com": "200 " + alice + "\n", "gets": "500 Invalid request\n", "": ""} {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, request)
+		_ = c.(*net.TCPConn).CloseWrite()
+		if got, err := io.ReadAll(c); err != nil || string(got) != reply {
+			t.Errorf("%q: %q, %v", request, got, err)
+		}
+		_ = c.Close()
+	}
+	_ = l.Close()
+	s.Stop(t.Context())
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestStop: what was asked is answered, and then the connection ends.
 func TestStop(t *testing.T) {
 	t.Parallel()
