@@ -94,7 +94,7 @@ func TestWords(t *testing.T) {
 		{word: "check_recipient_maps", want: "550 5.1.1 Recipient address rejected: user unknown"},
 		{word: "reject_unlisted_sender"},
 		{word: "reject_unlisted_sender", from: else_},
-		{word: "reject_unlisted_sender", from: ours, facts: facts{final: "ours.test"}, want: "550 5.1.0 Sender address rejected: user unknown"},
+		{word: "reject_unlisted_sender", from: ours, facts: facts{final: "ours.test"}, want: "550 5.1.7 Sender address rejected: user unknown"},
 		{word: "reject_unverified_sender", facts: facts{verify: reply.UnknownUser}},
 		{word: "reject_unverified_sender", from: else_},
 		{word: "reject_unverified_sender", from: else_, facts: facts{verify: reply.UnknownUser.With("who\x00 is\r\n250 that")},

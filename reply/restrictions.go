@@ -10,7 +10,7 @@ var (
 	NonFQDNHelo        = Reply{Code: 504, Enhanced: "5.5.2", Text: "Helo command rejected: need fully-qualified hostname"}
 	UnknownHelo        = Reply{Code: 450, Enhanced: "4.7.1", Text: "Helo command rejected: host not found"}
 	NonFQDNSender      = Reply{Code: 504, Enhanced: "5.5.2", Text: "Sender address rejected: need fully-qualified address"}
-	UnknownSender      = Reply{Code: 550, Enhanced: "5.1.0", Text: "Sender address rejected: user unknown"}
+	UnknownSender      = Reply{Code: 550, Enhanced: "5.1.7", Text: "Sender address rejected: user unknown"}
 	UnknownSenderDom   = Reply{Code: 450, Enhanced: "4.1.8", Text: "Sender address rejected: domain not found"}
 	NullMXSender       = Reply{Code: 550, Enhanced: "5.7.27", Text: "Sender address rejected: domain does not accept mail (null MX)"}
 	UnverifiedSender   = Reply{Code: 450, Enhanced: "4.1.7", Text: "Sender address rejected: unverified address"}
