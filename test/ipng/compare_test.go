@@ -25,19 +25,36 @@ func TestSameAsPostfix(t *testing.T) {
 		sets = append(sets, readSets(t, f)...)
 	}
 	etc := example(t)
+	for _, address := range postgreys {
+		startPostgrey(t, address)
+	}
+	startGood(t)
+	sinkAt(t, "10.0.3.1:25")
+	asked := startPolicyServer(t)
 	if *only != "posthouse" {
 		startPostfix(t, room(t), etc, sets)
 	}
-	for n, s := range sets {
-		t.Run(s.name, func(t *testing.T) {
-			if *only != "postfix" {
-				m := startSet(t, s, n, etc)
-				ask(t, "ours", s, m.address, func(p *probe) string { return p.want })
-			}
-			if *only != "posthouse" {
-				ask(t, "Postfix's", s, postfixAt(n), func(p *probe) string { return p.postfix })
-			}
-		})
+	t.Run("set", func(t *testing.T) {
+		for n, s := range sets {
+			t.Run(s.name, func(t *testing.T) {
+				t.Parallel()
+				compare(t, s, n, etc)
+			})
+		}
+	})
+	if *only == "" {
+		asked.compare(t)
+	}
+}
+
+func compare(t *testing.T, s *set, n int, etc string) {
+	if *only != "postfix" {
+		m := startSet(t, s, n, etc)
+		ask(t, "ours", s, m.address, func(p *probe) string { return p.want })
+		m.Kill()
+	}
+	if *only != "posthouse" {
+		ask(t, "Postfix's", s, postfixAt(n), func(p *probe) string { return p.postfix })
 	}
 }
 

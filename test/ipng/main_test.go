@@ -99,8 +99,8 @@ func world(dir string) error {
 	}
 	for _, args := range []string{
 		"link set lo up",
-		"addr add 127.0.8.1/32 dev lo",                                                                      // Postfix has to see it as an interface
-		"addr add 192.0.2.0/24 dev lo", "addr add 198.51.100.0/24 dev lo", "addr add 203.0.113.0/24 dev lo", // each brings its whole network
+		"addr add 127.0.8.1/32 dev lo",                                                                                                    // Postfix has to see it as an interface
+		"addr add 10.0.0.0/8 dev lo", "addr add 192.0.2.0/24 dev lo", "addr add 198.51.100.0/24 dev lo", "addr add 203.0.113.0/24 dev lo", // each brings its whole network
 		"route add local 2001:db8::/32 dev lo", "route add local fd00::/16 dev lo",
 	} {
 		if out, err := exec.Command("ip", strings.Fields(args)...).CombinedOutput(); err != nil {

@@ -47,6 +47,7 @@ smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 smtpd_tls_security_level = may
 smtpd_tls_chain_files = %[2]s/tls/privkey.pem, %[2]s/tls/fullchain.pem
 smtpd_forbid_bare_newline = reject
+smtpd_helo_required = yes
 smtpd_error_sleep_time = 0
 smtpd_soft_error_limit = 100
 smtpd_hard_error_limit = 200
@@ -136,17 +137,18 @@ func (s *set) service(t *testing.T, n int, dir string) string {
 	for _, address := range []string{postfixAt(n), six(postfixAt(n))} {
 		fmt.Fprintf(&b, "%s inet n - n - - smtpd\n", address)
 		for _, l := range s.lists {
-			fmt.Fprintf(&b, "  -o { smtpd_%s = %s }\n", l[0], s.resolved(l[1], dir))
+			fmt.Fprintf(&b, "  -o { smtpd_%s = %s }\n", l[0], s.resolved(l[1], dir, "Postfix's"))
 		}
 		for _, o := range s.both["postfix"] {
-			fmt.Fprintf(&b, "  -o { %s }\n", s.resolved(o, dir))
+			fmt.Fprintf(&b, "  -o { %s }\n", s.resolved(o, dir, "Postfix's"))
 		}
 	}
 	return b.String()
 }
 
-// resolved makes paths of the names of the set's tables.
-func (s *set) resolved(words, dir string) string {
+// resolved makes paths of the names of the set's tables, and an address of POSTGREY.
+func (s *set) resolved(words, dir, side string) string {
+	words = strings.ReplaceAll(words, "POSTGREY", postgreys[side])
 	for _, f := range s.tables {
 		words = strings.ReplaceAll(words, ":"+f.name, ":"+filepath.Join(dir, f.name))
 	}

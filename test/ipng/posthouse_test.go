@@ -152,7 +152,7 @@ func startSet(t *testing.T, s *set, n int, example string) *mx {
 	for _, l := range s.lists {
 		relay = relay || l[0] == "relay_restrictions"
 		fmt.Fprintf(&more, "  %s:\n", l[0])
-		for _, entry := range entries(s.resolved(l[1], dir)) {
+		for _, entry := range entries(s.resolved(l[1], dir, "ours")) {
 			fmt.Fprintf(&more, "    - %q\n", entry)
 		}
 	}
@@ -160,7 +160,7 @@ func startSet(t *testing.T, s *set, n int, example string) *mx {
 		more.WriteString("  relay_restrictions: [permit_mynetworks, reject_unauth_destination]\n")
 	}
 	for _, line := range s.both["posthouse"] {
-		fmt.Fprintf(&more, "  %s\n", s.resolved(line, dir))
+		fmt.Fprintf(&more, "  %s\n", s.resolved(line, dir, "ours"))
 	}
 	address, admin := fmt.Sprintf("127.0.7.%d:25", n+1), fmt.Sprintf("127.0.7.%d:9143", n+1)
 	write(t, filepath.Join(dir, "posthouse.yaml"), fmt.Sprintf(setFile, address, admin, more.String(), example, six(address)))

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // set is what one server is given: restriction lists, tables, and probes with what has to be answered to them.
@@ -152,6 +153,9 @@ func readProbe(where, line string) (probe, error) {
 
 // play plays a probe against a server and returns the outcome, with the text of the reply that decided.
 func (p *probe) play(server string) (outcome, text string, err error) {
+	if p.has("+wait") {
+		time.Sleep(4 * time.Second) // longer than postgrey's delay
+	}
 	k, a, err := dial(server, p.client)
 	if err != nil {
 		return "", "", err
