@@ -9,7 +9,7 @@ import (
 
 // Bounds of Postfix's MIME processor: mime_nesting_limit, mime_boundary_length_limit.
 const (
-	maxNesting  = 100
+	maxNesting  = 102 // which is how Postfix counts its 100
 	maxBoundary = 2048
 )
 
@@ -83,9 +83,11 @@ func (s *segments) push(parameters string, parts kind) {
 		if len(tokens) < 3 || !strings.EqualFold(tokens[0], "boundary") || tokens[1] != "=" {
 			continue
 		}
-		if len(s.open) <= maxNesting {
-			s.open = append(s.open, boundary{tokens[2][:min(len(tokens[2]), maxBoundary)], parts})
+		if len(s.open) == maxNesting {
+			s.x.tooDeep()
+			return
 		}
+		s.open = append(s.open, boundary{tokens[2][:min(len(tokens[2]), maxBoundary)], parts})
 	}
 }
 

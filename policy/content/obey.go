@@ -128,6 +128,14 @@ func (x *examination) grow(e edit) edit {
 	return e
 }
 
+// tooDeep refuses what could hide a part from header_checks, as Postfix does.
+func (x *examination) tooDeep() {
+	if !x.over && (x.checks.Mime != nil || x.checks.Nested != nil) {
+		x.result.Verdict = policy.Verdict{Action: policy.Reject, Reply: reply.ContentNested, Rule: "header_checks"}
+		x.over = true
+	}
+}
+
 func (x *examination) hit(action string, h Hit) {
 	h.Action = action
 	if len(x.result.Hits) < maxHits {

@@ -29,7 +29,9 @@ const (
 /^X-Empty: *$/ IGNORE
 /^Content-Disposition:.*\.exe/ REPLACE Content-Disposition: attachment; filename=was-exe.txt
 /^Subject: evil/ REPLACE Subject: good
-/^X-Hold:/ HOLD
+/^X-Redirect:/ REDIRECT other@sink.test
+/^X-Bcc:/ BCC nobody
+/^X-8bit: .$/ REPLACE X-8bit: one
 /^X-Long: a{90}.*tail$/ IGNORE
 /^X-UPPER: a/i REPLACE X-Upper: found
 `
@@ -63,6 +65,15 @@ func (p probe) outcome(t *testing.T, r Result) string {
 }
 
 func same(name, message string) probe { return probe{name, message, message} }
+
+// deep is multiparts within each other, the innermost with a message.
+func deep(n int, subject, mark string) string {
+	s := ""
+	for i := range n {
+		s += fmt.Sprintf("Content-Type: multipart/mixed; boundary=b%03d\n\n%s--b%03d\n", i, mark, i)
+	}
+	return s + "Content-Type: message/rfc822\n\nSubject: " + subject + "\n\ntext\n"
+}
 
 // short leaves fill out.
 func short(s string) string {
@@ -100,6 +111,18 @@ func probes() []probe {
 		{"blanks before the colon", "X-Blank \t: a\n\ntext\n", "X-Blank: found\n\ntext\n"},
 		{"empty field", "Subject: a\nX-Empty:\n\ntext\n", "Subject: a\n\ntext\n"},
 		{"case", "x-uPPer: A\n\ntext\n", "x-uPPer: A\n\ntext\n"},
+		same("redirect ends it", "X-Redirect: a\nX-Reject: b\n\nreject me\n"),
+		{"discard ends it", "X-Discard: a\nX-Reject: b\n\nreject me\n", "discarded"},
+		{"the first refusal ends it", "X-Defer: a\nX-Reject: b\nX-Discard: c\n\ntext\n", "451 4.7.0 later"},
+		same("an address that is none", "X-Bcc: a\nX-Other: b\n\ntext\n"),
+		same("two octets are no character", "X-8bit: \xff\xfe\n\ntext\n"),
+		{"one octet is one", "X-8bit: \xff\n\ntext\n", "X-8bit: one\n\ntext\n"},
+		{"message/global", "Content-Type: message/global\n\nSubject: evil\n\ntext\n", "Content-Type: message/global\n\nSubject: good\n\ntext\n"},
+		{"message/partial", "Content-Type: message/partial\n\nX-Ignore: b\n\ntext\n", "Content-Type: message/partial\n\nbody, not header\n\ntext\n"},
+		{"multipart without a boundary", "Content-Type: multipart/mixed\n\n--b\nX-Ignore: b\n\ntext\n", "Content-Type: multipart/mixed\n\nbefore a boundary\n--b\nbody, not header\n\ntext\n"},
+		{"two types", "Content-Type: text/plain\nContent-Type: message/rfc822\n\nSubject: evil\n\ntext\n", "Content-Type: text/plain\nContent-Type: message/rfc822\n\nSubject: good\n\ntext\n"},
+		{"deep", deep(102, "evil", ""), deep(102, "good", "before a boundary\n")},
+		{"too deep", deep(103, "evil", ""), "550 5.6.0 MIME nesting exceeds safety limit"},
 		{"body reject", "Subject: a\n\ntext\nreject me, please\n", "550 5.7.1 body"},
 		{"body discard", "Subject: a\n\ntext\ndiscard me\n", "discarded"},
 		{"body lines", "Subject: a\n\nignore me\n\nreplace me x\nprepend me\nlast\n", "Subject: a\n\n\nreplaced x.\nprepended\nprepend me\nlast\n"},
