@@ -51,7 +51,6 @@ func (c *Config) Validate(at config.Section) {
 		at.At("default_action").Errorf("%q is not one of %s", c.DefaultAction, strings.Join(defaultActions, ", "))
 	}
 	c.checkTimes(at)
-	at.Unenforced(true, "milters are not asked yet: mail passes without this filter")
 }
 
 func (c *Config) checkTimes(at config.Section) {
