@@ -12,8 +12,8 @@ import (
 	"posthouse/smtpclient"
 )
 
-// Holds is how long an answer about an address serves: after Refresh it is asked for anew, but serves until Expire if the
-// address's server does not answer then.
+// Holds is how long an answer about an address serves: after Refresh it is asked for anew, but serves until Expire if there is
+// no better one then.
 type Holds struct{ Refresh, Expire time.Duration }
 
 // VerifierOptions of a Verifier; zero values mean what is in brackets. The times are Postfix's address_verify_*.
@@ -92,10 +92,8 @@ func (v *Verifier) Verify(ctx context.Context, to mail.Path) error {
 	ctx, cancel := context.WithTimeout(ctx, v.o.Timeout)
 	defer cancel()
 	r := v.ask(ctx, to)
-	if r.Temporary() {
-		if old, ok := v.old(to); ok {
-			return verified(old)
-		}
+	if old, ok := v.outlives(to, r); ok {
+		return verified(old)
 	}
 	return verified(r)
 }
@@ -113,10 +111,14 @@ func (v *Verifier) fresh(to mail.Path) (reply.Reply, bool) {
 	return r, ok && age < v.holds(r).Refresh
 }
 
-// old is an answer that serves while there is no newer one.
-func (v *Verifier) old(to mail.Path) (reply.Reply, bool) {
-	r, age, ok := v.known.of(to)
-	return r, ok && !r.Temporary() && age < v.holds(r).Expire
+// outlives is an older answer that a new one does not replace: a 4yz replaces nothing, and a no replaces a yes only when that
+// expires (verify.c of Postfix), so that a server which once refuses all does not make its addresses unknown.
+func (v *Verifier) outlives(to mail.Path, r reply.Reply) (old reply.Reply, ok bool) {
+	old, age, ok := v.known.of(to)
+	if !ok || old.Temporary() || age >= v.holds(old).Expire {
+		return reply.Reply{}, false
+	}
+	return old, r.Temporary() || old.Code/100 == 2 && r.Permanent()
 }
 
 func (v *Verifier) holds(r reply.Reply) Holds {
@@ -147,7 +149,7 @@ func (v *Verifier) ask(ctx context.Context, to mail.Path) reply.Reply {
 		return r
 	}
 	r, said := v.probe(ctx, to, route)
-	if _, ok := v.old(to); said && !(r.Temporary() && ok) {
+	if _, ok := v.outlives(to, r); said && !ok {
 		v.known.add(to, r)
 	}
 	return r
