@@ -56,7 +56,7 @@ unbound_start() {
 # door ROW: the lines of smtp_in that a row adds
 door() {
 	[ "$1" = full ] || {
-		echo '  sender_authentication: {spf: false, dkim: false, dmarc_enforcement: "off"}'
+		echo '  sender_authentication: {spf: false, dkim: false, dmarc: false}'
 		return
 	}
 	cat <<-CONF
