@@ -5,6 +5,7 @@ package dkim
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +22,7 @@ const (
 	maxFields     = 1000
 	maxWork       = 500_000  // names in h= times fields
 	maxEmptyRun   = 64 << 10 // octets of empty lines, over which "simple" bodies take quadratic time
+	maxBegins     = 64
 )
 
 // claim is a DKIM-Signature field as it reads, before anything is verified.
@@ -35,6 +37,27 @@ func readClaims(h mail.Header) []claim {
 		}
 	}
 	return out
+}
+
+// begins is so much of the b= of claim i as no other has (RFC 6008 4).
+func begins(claims []claim, i int) string {
+	own := claims[i].tags["b"]
+	n := 8
+	for j, c := range claims {
+		for other := c.tags["b"]; j != i && n < len(own) && strings.HasPrefix(other, own[:n]); {
+			n++
+		}
+	}
+	return own[:min(n, len(own), maxBegins)]
+}
+
+// bits is the size of the key, which the length of a good signature tells: an RSA signature is as long as the modulus.
+func (c claim) bits() int {
+	if !strings.HasPrefix(c.tags["a"], "rsa-") {
+		return 256 // Ed25519 has one size
+	}
+	b := c.tags["b"]
+	return base64.RawStdEncoding.DecodedLen(len(strings.TrimRight(b, "="))) * 8
 }
 
 // tagList reads "a=b; c=d" (RFC 6376 3.2); white space does not count in the tags that are looked at here.

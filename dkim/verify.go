@@ -32,6 +32,8 @@ type Result struct {
 	Selector  string // s=
 	Identity  string // i=, or "@" and the domain
 	Algorithm string // a=
+	Bits      int    // with Pass: the size of the key
+	Begins    string // of b=: what tells this signature from the others, 8 characters at least (RFC 6008 4)
 	Signed    []string
 	Testing   bool  // the key says t=y: nothing may be made of a failure
 	Err       error // why it did not pass
@@ -57,15 +59,19 @@ func Verify(ctx context.Context, msg *mail.Message, lookup Lookup) []Result {
 	}
 	out := make([]Result, 0, len(verified))
 	for i, v := range verified[:min(len(verified), len(claims))] {
-		out = append(out, claims[i].result(v, keys))
+		r := claims[i].result(v, keys)
+		r.Begins = begins(claims, i)
+		out = append(out, r)
 	}
 	return out
 }
 
 func allOf(claims []claim, s Status, err error) []Result {
 	out := make([]Result, 0, len(claims))
-	for _, c := range claims {
-		out = append(out, Result{Status: s, Domain: c.tags["d"], Selector: c.tags["s"], Algorithm: c.tags["a"], Err: err})
+	for i, c := range claims {
+		out = append(out, Result{
+			Status: s, Domain: c.tags["d"], Selector: c.tags["s"], Algorithm: c.tags["a"], Begins: begins(claims, i), Err: err,
+		})
 	}
 	return out
 }
@@ -104,6 +110,9 @@ func (c claim) result(v *msgauth.Verification, k *keys) Result {
 	r := Result{
 		Status: statusOf(v.Err), Domain: v.Domain, Selector: c.tags["s"], Identity: v.Identifier, Algorithm: c.tags["a"],
 		Signed: v.HeaderKeys, Err: v.Err,
+	}
+	if r.Status == Pass {
+		r.Bits = c.bits()
 	}
 	flags := ":" + k.flagsOf(c.tags["s"]+"._domainkey."+c.tags["d"]) + ":"
 	r.Testing = strings.Contains(flags, ":y:")

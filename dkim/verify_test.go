@@ -52,16 +52,17 @@ func TestVerifyBounds(t *testing.T) {
 	t.Parallel()
 	const claim = "DKIM-Signature: v=1; a=rsa-sha256; d=a.test; s=s; h=from; bh=; b=; c=simple/simple\r\n"
 	for name, m := range map[string]*mail.Message{
-		"folds":  message(t, claim+"X: x"+strings.Repeat("\r\n y", 40000)+"\r\n\r\n"),
-		"fields": message(t, claim+strings.Repeat("X: x\r\n", 1200)+"\r\n"),
-		"h=":     message(t, strings.Repeat(strings.Replace(claim, "from", "from"+strings.Repeat(":a", 5000), 1), 5)+strings.Repeat("X: x\r\n", 200)+"\r\n"),
-		"lines":  message(t, claim+"\r\na"+strings.Repeat("\r\n", 1<<20)),
+		"A1 folds":  message(t, claim+"X: x"+strings.Repeat("\r\n y", 40000)+"\r\n\r\n"),
+		"A1 fields": message(t, claim+strings.Repeat("X: x\r\n", 1200)+"\r\n"),
+		"A1 h=":     message(t, strings.Repeat(strings.Replace(claim, "from", "from"+strings.Repeat(":a", 5000), 1), 5)+strings.Repeat("X: x\r\n", 200)+"\r\n"),
+		"A2 lines":  message(t, claim+"\r\na"+strings.Repeat("\r\n", 1<<20)),
 	} {
 		got := Verify(t.Context(), m, zone(nil))
 		if len(got) == 0 || got[0].Status != PermError || got[0].Domain != "a.test" {
 			t.Errorf("%s: %+v", name, got)
 		}
 	}
+	// A4
 	many := message(t, strings.Repeat(claim, 20)+"\r\nx\r\n")
 	if got := Verify(t.Context(), many, zone(nil)); len(got) != maxSignatures {
 		t.Errorf("%d results", len(got))
