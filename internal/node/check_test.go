@@ -7,6 +7,7 @@ import (
 	"errors"
 	"flag"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -159,6 +160,10 @@ func TestExampleCluster(t *testing.T) {
 		c, _, err := Load(file, string(n.Host))
 		if err != nil || c.Self.Host != n.Host {
 			t.Errorf("%s: %v", n.Host, err)
+			continue
+		}
+		if err := c.enforceable(Options{Services: n.Services, Log: slog.New(slog.DiscardHandler)}); err != nil {
+			t.Errorf("%s would not start as it stands: %v", n.Host, err)
 		}
 	}
 }

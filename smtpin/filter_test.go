@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: MIT
+
+package smtpin
+
+import (
+	"encoding/binary"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"posthouse/config"
+	"posthouse/mail"
+	"posthouse/milter"
+	"posthouse/reply"
+	"posthouse/upstream"
+)
+
+// filter is a milter that says yes to everything, and at the end of a message what it was told to say: packets, a code and its data
+// each.
+type filter struct {
+	at     map[byte]string // in place of "continue", by command
+	end    []string
+	listen net.Listener
+}
+
+func newFilter(t testing.TB, end ...string) *filter {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &filter{end: end, listen: l, at: map[byte]string{}}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go f.serve(conn)
+		}
+	}()
+	return f
+}
+
+func (f *filter) serve(conn net.Conn) {
+	defer conn.Close()
+	for {
+		var head [5]byte
+		if _, err := io.ReadFull(conn, head[:]); err != nil {
+			return
+		}
+		if _, err := io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(head[:]))-1); err != nil {
+			return
+		}
+		switch head[4] {
+		case 'O': // version 6, all actions, all events
+			say(conn, "O\x00\x00\x00\x06\x00\x00\x01\xff\x00\x00\x00\x00")
+		case 'D', 'A', 'K':
+		case 'Q':
+			return
+		case 'E':
+			for _, packet := range f.end {
+				say(conn, packet)
+			}
+			if len(f.end) == 0 || !strings.ContainsRune("aryd", rune(f.end[len(f.end)-1][0])) {
+				say(conn, "a")
+			}
+		default:
+			if answer, ok := f.at[head[4]]; ok {
+				say(conn, answer)
+			} else {
+				say(conn, "c")
+			}
+		}
+	}
+}
+
+func say(w io.Writer, packet string) {
+	_, _ = w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(packet))), packet...))
+}
+
+// filtered is a world behind that filter.
+func filtered(t testing.TB, f *filter, action string) *world {
+	t.Helper()
+	w := newWorld(t, people)
+	var c milter.Config
+	c.SetDefaults()
+	c.DefaultAction, c.ConnectTimeout = action, config.Duration(2*time.Second)
+	var s upstream.Server
+	s.SetDefaults()
+	addr := f.listen.Addr().(*net.TCPAddr)
+	s.Address = config.Address{Network: "tcp", Host: "127.0.0.1", Port: addr.Port}
+	c.Upstream = []upstream.Server{s}
+	w.Spool = spool{}
+	w.Filters = milter.New([]milter.Config{c}, milter.Options{Hostname: "mx.test", Spool: spool{}, Log: w.log.Logger()})
+	return w
+}
+
+// TestFilters: what a filter wants of a message is done, and never does a message that was not thrown away in so many words get a 250
+// without being queued.
+func TestFilters(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		name, want string
+		end        []string
+	}{
+		{"nothing", "a@drop.test b@drop.test", nil},
+		{"adds", "a@drop.test b@drop.test abuse@drop.test", []string{"+<abuse@alias.test>\x00"}},
+		{"deletes", "b@drop.test", []string{"-<a@alias.test>\x00"}},
+		{"deletes whatever the case", "b@drop.test", []string{"-<A@ALIAS.test>\x00"}},
+		{"deletes and adds the same", "b@drop.test a@drop.test", []string{"-<a@alias.test>\x00", "+<a@alias.test>\x00"}},
+		{"deletes all", "discarded", []string{"-<a@alias.test>\x00", "-<b@alias.test>\x00"}},
+		{"replaces all by nobody", "451 4.3.5", []string{"-<a@alias.test>\x00", "-<b@alias.test>\x00", "+<nobody@alias.test>\x00"}},
+		{"quarantine", "a@drop.test b@drop.test held", []string{"qlook at it\x00"}},
+		{"discard", "discarded", []string{"d"}},
+		{"reject", "550", []string{"r"}},
+		{"reply", "550 5.7.1", []string{"y550 5.7.1 no thanks\x00"}},
+		{"edits and discards", "discarded", []string{"hX-Spam\x00yes\x00", "d"}},
+	} {
+		w := filtered(t, newFilter(t, c.end...), "tempfail")
+		tx, env := w.begin(t, "x@client.test")
+		for _, to := range []string{"a@alias.test", "b@alias.test"} {
+			if got := rcpt(t, tx, env, to); got != "" {
+				t.Fatalf("%s: %s", c.name, got)
+			}
+		}
+		got := send(t, tx, env, hello)
+		m, queued := w.queue.Next()
+		switch {
+		case queued && got == "":
+			got = recipients(m)
+			if m.Envelope.Hold != "" {
+				got += " held"
+			}
+		case got == "" && w.log.Has("status=discarded", "to=a@alias.test") && w.log.Has("status=discarded", "to=b@alias.test"):
+			got = "discarded"
+		}
+		if got != c.want && !(strings.HasPrefix(got, c.want) && c.want[0] == '5' || strings.HasPrefix(got, c.want) && c.want[0] == '4') {
+			t.Errorf("%s: %q, want %q\n%s", c.name, got, c.want, w.log.String())
+		}
+	}
+}
+
+// TestFilterEdits: header, sender and body as the filter wants them, below our own trace.
+func TestFilterEdits(t *testing.T) {
+	t.Parallel()
+	w := filtered(t, newFilter(t, "hX-Spam\x00no\x00", "m\x00\x00\x00\x01Subject\x00other\x00", "e<y@client.test>\x00", "bcaf\xc3\xa9\r\n"), "tempfail")
+	tx, env := w.begin(t, "x@client.test")
+	rcpt(t, tx, env, "a@alias.test")
+	if got := send(t, tx, env, hello); got != "" {
+		t.Fatal(got)
+	}
+	m := w.queue.Last()
+	h := header(t, m)
+	if h.Get("X-Spam") != "no" || h.Get("Subject") != "other" || h.Count("Subject") != 1 || !h.Fields()[0].Is("Received") {
+		t.Errorf("header: %s", h)
+	}
+	if m.Envelope.From.String() != "y@client.test" || !strings.HasSuffix(m.Text, "\r\n\r\ncaf\xc3\xa9\r\n") || !m.Envelope.EightBit {
+		t.Errorf("from %s, 8 bits %v: %q", m.Envelope.From, m.Envelope.EightBit, m.Text)
+	}
+}
+
+// TestFilterAtTheDialogue: a filter refuses a client at MAIL, one recipient at RCPT, and throws away at DATA.
+func TestFilterAtTheDialogue(t *testing.T) {
+	t.Parallel()
+	f := newFilter(t)
+	f.at['R'] = "y550 5.7.1 not her\x00"
+	w := filtered(t, f, "tempfail")
+	tx, env := w.begin(t, "x@client.test")
+	if got := rcpt(t, tx, env, "a@alias.test"); got != "550 5.7.1" {
+		t.Errorf("rcpt: %q", got)
+	}
+	f = newFilter(t)
+	f.at['T'] = "d"
+	w = filtered(t, f, "tempfail")
+	tx, env = w.begin(t, "x@client.test")
+	rcpt(t, tx, env, "a@alias.test")
+	if got := send(t, tx, env, hello); got != "" || !w.log.Has("status=discarded") {
+		t.Errorf("data: %q", got)
+	}
+	if _, queued := w.queue.Next(); queued {
+		t.Error("what was thrown away is queued")
+	}
+}
+
+// TestNoFilter: what is done without the filter is what the file says.
+func TestNoFilter(t *testing.T) {
+	t.Parallel()
+	for action, want := range map[string]string{"accept": "queued", "quarantine": "held", "tempfail": "451", "reject": "5"} {
+		f := newFilter(t)
+		f.listen.Close()
+		w := filtered(t, f, action)
+		got := w.tryMail(t)
+		if got == "" {
+			tx, env := w.begin(t, "x@client.test")
+			if got = rcpt(t, tx, env, "a@alias.test"); got == "" {
+				got = send(t, tx, env, hello)
+			}
+		}
+		if m, queued := w.queue.Next(); queued && got == "" {
+			got = "queued"
+			if m.Envelope.Hold != "" {
+				got = "held"
+			}
+		}
+		if !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q, want %s", action, got, want)
+		}
+	}
+}
+
+// tryMail is the reply to MAIL, "" if it was taken.
+func (w *world) tryMail(t testing.TB) string {
+	t.Helper()
+	s, err := w.Connect(t.Context(), &mail.Client{HELO: "client.test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	tx, err := s.Mail(t.Context(), &mail.Envelope{ID: "x", From: path(t, "x@client.test"), Client: mail.Client{HELO: "client.test"}})
+	if err != nil {
+		return reply.For(err).String()
+	}
+	tx.Close()
+	return ""
+}
