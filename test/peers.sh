@@ -12,7 +12,6 @@ peers=(
 	/usr/lib/dovecot/imap:dovecot-imapd
 	/usr/lib/dovecot/lmtp:dovecot-lmtpd
 	swaks:swaks
-	/usr/sbin/postgrey:postgrey
 	opendkim-testmsg:opendkim-tools
 	postsrsd:postsrsd
 	nsd:nsd
