@@ -136,14 +136,32 @@ func keyword(s string) string {
 	return s
 }
 
-// value writes a token, an address with a dot-atom before the "@" (RFC 8601 2.2, pvalue), or a quoted string.
+// value writes a token or an address as it is (RFC 8601 2.2, pvalue), anything else as a quoted string.
 func value(s string) string {
 	s = clean(s)
-	local, domain, found := strings.Cut(s, "@")
-	if isToken(s) || found && isDomain(domain) && (local == "" || isToken(local)) {
+	at := strings.LastIndexByte(s, '@')
+	if isToken(s) || at >= 0 && isDomain(s[at+1:]) && (at == 0 || isToken(s[:at]) || isQuoted(s[:at])) {
 		return s
 	}
 	return quote(s)
+}
+
+// isQuoted reports a quoted string that ends where s does.
+func isQuoted(s string) bool {
+	if len(s) < 2 || s[0] != '"' || s[len(s)-1] != '"' {
+		return false
+	}
+	for i := 1; i < len(s)-1; i++ {
+		switch s[i] {
+		case '"':
+			return false
+		case '\\':
+			if i++; i == len(s)-1 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // clean leaves printable ASCII, and no more of it than fits a line of a mail.

@@ -35,6 +35,8 @@ perl -MMail::DKIM::Verifier -e1 2>/dev/null || missing+=(libmail-dkim-perl)
 perl -MMail::SRS -e1 2>/dev/null || missing+=(libmail-srs-perl)
 /usr/bin/python3 -c 'import spf, dns.resolver' 2>/dev/null || missing+=(python3-spf python3-dnspython)
 perl -MNet::DNS -e1 2>/dev/null || missing+=(libnet-dns-perl)
+perl -MMail::SPF -e1 2>/dev/null || missing+=(libmail-spf-perl)
+/usr/bin/python3 -c 'import authres' 2>/dev/null || missing+=(python3-authres)
 [ ${#missing[@]} -gt 0 ] || exit 0
 
 if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
