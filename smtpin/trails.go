@@ -85,7 +85,7 @@ func (t *transaction) noteEnds(g given, result alias.Result) {
 	}
 	for _, ends := range [][]alias.Target{result.Targets, result.Dead, result.Discards} {
 		for _, end := range ends {
-			answer := end.Kind.String() + " " + end.To.String()
+			answer := end.To.String() + " (" + end.Kind.String() + ")"
 			if len(end.Steps) > 0 {
 				answer += " by " + strings.Join(end.Steps, ", ")
 			}
