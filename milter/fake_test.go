@@ -103,6 +103,12 @@ func (s *script) reply(code byte, data []byte) string {
 	return pkt('c', "")
 }
 
+func (s *script) connections() (open, total int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.conns, s.total
+}
+
 // seen are the packets of one code.
 func (s *script) seen(code byte) []string {
 	s.mu.Lock()
@@ -252,4 +258,22 @@ func group(hosts ...string) func(*Config) {
 			c.Upstream = append(c.Upstream, s)
 		}
 	}
+}
+
+// patience is for programs that take their time to start.
+const patience = 90 * time.Second
+
+// text is a body read.
+func text(t *testing.T, b mail.Body) string {
+	t.Helper()
+	r, err := b.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	out, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(out)
 }

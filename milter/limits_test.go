@@ -39,8 +39,8 @@ func TestM1FailedNegotiationClosesTheSocket(t *testing.T) {
 					}
 				}
 				synctest.Wait()
-				if f.conns != 0 || f.total != 20 {
-					t.Errorf("%d connections of %d are open", f.conns, f.total)
+				if open, total := f.connections(); open != 0 || total != 20 {
+					t.Errorf("%d connections of %d are open", open, total)
 				}
 			})
 		})

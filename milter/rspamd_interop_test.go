@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+
+//go:build interop
+
+package milter
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"posthouse/config"
+	"posthouse/internal/maillab"
+	"posthouse/upstream"
+)
+
+// gtube is refused by every filter for spam; Rspamd tags its sister.
+const (
+	gtube  = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+	tagged = "YJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+)
+
+// startRspamd runs an Rspamd as a milter that scans by itself, with the Redis at redis.
+func startRspamd(t *testing.T, redis int) (*maillab.Process, Config) {
+	t.Helper()
+	dir, port := room(t), freePort(t)
+	for _, sub := range []string{"db", "run", "log"} {
+		own(t, "_rspamd", dir+"/"+sub)
+	}
+	write(t, dir+"/grey.map", "grey\n")
+	for name, text := range map[string]string{
+		"options.inc": "dns { nameserver = [\"127.0.0.1:9\"]; timeout = 0.1s; retransmits = 1; }\nenable_test_patterns = true;\nlocal_addrs = [127.0.0.0/8];\n" +
+			"tempdir = \"" + dir + "/run\";\ncontrol_socket = \"" + dir + "/run/control.sock mode=0600\";\n",
+		"logging.inc":           "level = \"notice\"; type = \"console\";\n",
+		"worker-proxy.inc":      fmt.Sprintf("bind_socket = \"127.0.0.1:%d\"; milter = yes; timeout = 20s; count = 1;\nupstream \"local\" { default = yes; self_scan = yes; }\n", port),
+		"worker-normal.inc":     "enabled = false;\n",
+		"worker-controller.inc": "enabled = false;\n",
+		"worker-fuzzy.inc":      "enabled = false;\n",
+		"redis.conf":            fmt.Sprintf("servers = \"127.0.0.1:%d\";\n", redis),
+		"greylist.conf":         "enabled = true; timeout = 2s; expire = 1h; ipv4_mask = 32;\n",
+		"milter_headers.conf":   "use = [\"x-spamd-result\", \"x-spam-status\"]; extended_spam_headers = true;\n",
+		"multimap.conf":         "LAB_GREY { type = \"header\"; header = \"X-Lab\"; map = \"" + dir + "/grey.map\"; score = 5.0; }\n",
+		"fuzzy_check.conf":      "enabled = false;\n", "rbl.conf": "enabled = false;\n", "surbl.conf": "enabled = false;\n",
+		"phishing.conf": "enabled = false;\n", "asn.conf": "enabled = false;\n", "neural.conf": "enabled = false;\n",
+	} {
+		write(t, dir+"/local.d/"+name, text)
+	}
+	p := maillab.Start(t, dir, "rspamd", "-f", "-u", "_rspamd", "-g", "_rspamd", "-p", dir+"/run/rspamd.pid",
+		"--var=LOCAL_CONFDIR="+dir, "--var=DBDIR="+dir+"/db", "--var=RUNDIR="+dir+"/run", "--var=LOGDIR="+dir+"/log")
+	c := tcp(port)
+	waitFilter(t, p, c)
+	return p, c
+}
+
+func startRedis(t *testing.T) int {
+	t.Helper()
+	port, dir := freePort(t), room(t)
+	maillab.Start(t, dir, "redis-server", "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir)
+	maillab.WaitPort(t, fmt.Sprintf("127.0.0.1:%d", port))
+	return port
+}
+
+// Rspamd judges as it does behind Postfix: what is clean passes, what is not is tagged, greylisted or refused; and where one of
+// two proxies dies, mail goes on.
+func TestRspamd(t *testing.T) {
+	t.Parallel()
+	redis := startRedis(t)
+	first, one := startRspamd(t, redis)
+	chain := real(t, one)
+	t.Run("clean", func(t *testing.T) {
+		raw := letter(t, "", "Good morning, the agenda is attached.")
+		v, r := talk(t, chain, raw)
+		if h := after(t, raw, r); v.Action != Continue || !r.Spoke || !h.Has("X-Spamd-Result") {
+			t.Errorf("%+v", r)
+		}
+	})
+	t.Run("blocked", func(t *testing.T) {
+		v, r := talk(t, chain, letter(t, "", gtube))
+		if v.Action != Reject || v.Err != nil || v.Reply.String() != "554 5.7.1 Gtube pattern" || len(r.Edits) != 0 {
+			t.Errorf("%+v", r)
+		}
+	})
+	t.Run("tagged", func(t *testing.T) {
+		raw := letter(t, "X-Spam: No\r\n", tagged)
+		v, r := talk(t, chain, raw)
+		if h := after(t, raw, r); v.Action != Continue || h.Get("X-Spam") != "Yes" || h.Count("X-Spam") != 1 {
+			t.Errorf("%+v\n%s", r, after(t, raw, r))
+		}
+	})
+	t.Run("greylisted", func(t *testing.T) { testGreylisted(t, chain) })
+	t.Run("several messages on one connection", func(t *testing.T) {
+		client := stranger()
+		s := chain.Connect(&client)
+		defer s.Close()
+		for i, want := range []Action{Reject, Continue, Reject, Continue} {
+			body := "Good morning."
+			if want == Reject {
+				body = gtube
+			}
+			if v, _ := say(t, s, letter(t, "", body)); v.Action != want || v.Err != nil {
+				t.Errorf("message %d: %+v", i, v)
+			}
+		}
+	})
+	t.Run("one of two dies", func(t *testing.T) { testRspamdDies(t, redis, first, one) })
+}
+
+func testGreylisted(t *testing.T, chain *Chain) {
+	raw := letter(t, "X-Lab: grey\r\n", "Good morning.")
+	v, r := talk(t, chain, raw)
+	if v.Action != Tempfail || v.Err != nil || v.Reply.Code != 451 || len(r.Edits) != 0 {
+		t.Fatalf("%+v", r)
+	}
+	maillab.Wait(t, 20*time.Second, "the end of greylisting", func() bool {
+		v, _ = talk(t, chain, raw)
+		return v.Action == Continue
+	})
+}
+
+func testRspamdDies(t *testing.T, redis int, first *maillab.Process, one Config) {
+	_, two := startRspamd(t, redis)
+	both := entry(func(c *Config) {
+		c.Address = config.Address{}
+		for _, each := range []Config{one, two} {
+			var s upstream.Server
+			s.SetDefaults()
+			s.Address = each.Address
+			c.Upstream = append(c.Upstream, s)
+		}
+	})
+	chain := real(t, both)
+	client := stranger()
+	var open []*Session
+	for range 2 { // one at each
+		s := chain.Connect(&client)
+		defer s.Close()
+		if v, _ := say(t, s, letter(t, "", "Good morning.")); v.Action != Continue {
+			t.Fatalf("%+v", v)
+		}
+		open = append(open, s)
+	}
+	first.Kill()
+	for _, s := range open { // who had the dead one is told to come again once, and then served by the other
+		v, _ := say(t, s, letter(t, "", gtube))
+		if v.Err != nil {
+			if v.Action != Tempfail || !strings.HasPrefix(v.Reply.String(), "451 4.7.1 ") {
+				t.Errorf("%+v", v)
+			}
+			v, _ = say(t, s, letter(t, "", gtube))
+		}
+		if v.Action != Reject || v.Reply.Code != 554 {
+			t.Errorf("%+v", v)
+		}
+	}
+	for range 4 {
+		if v, _ := talk(t, chain, letter(t, "", gtube)); v.Action != Reject || v.Reply.Code != 554 {
+			t.Errorf("%+v", v)
+		}
+	}
+	if os.Getuid() != 0 {
+		t.Error("the filters run as users of their own: run this as root")
+	}
+}
