@@ -22,6 +22,12 @@ peers=(
 	rspamd:rspamd
 	redis-server:redis-server
 	postgrey:postgrey
+	opendkim:opendkim
+	clamav-milter:clamav-milter
+	clamd:clamav-daemon
+	spamass-milter:spamass-milter
+	spamd:spamd
+	spamc:spamc
 	ip:iproute2
 	openssl:openssl
 )
