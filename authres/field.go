@@ -30,28 +30,6 @@ type Method struct {
 // out.
 type Property struct{ Type, Name, Value string }
 
-// SPF is the method for a result of RFC 7208. identity is "mailfrom", with the address, or "helo", with the name.
-func SPF(result, identity, value string) Method {
-	return Method{Name: "spf", Result: result, Properties: []Property{{"smtp", identity, value}}}
-}
-
-// DKIM is the method for one signature (RFC 8601 2.7.1, RFC 6008): its domain, selector and algorithm, the beginning of b=.
-func DKIM(result, domain, selector, algorithm, signature string) Method {
-	return Method{Name: "dkim", Result: result, Properties: []Property{
-		{"header", "d", domain}, {"header", "s", selector}, {"header", "a", algorithm}, {"header", "b", signature},
-	}}
-}
-
-// DMARC is the method for a result of RFC 9989: the domain of From, and what it asks for ("" if it has no record).
-func DMARC(result, domain, policy string) Method {
-	return Method{Name: "dmarc", Result: result, Properties: []Property{{"header", "from", domain}, {"policy", "dmarc", policy}}}
-}
-
-// IPRev is the method for the name of the client's address (RFC 8601 2.7.3); name is "" if it has none.
-func IPRev(result, addr, name string) Method {
-	return Method{Name: "iprev", Result: result, Comment: name, Properties: []Property{{"policy", "iprev", addr}}}
-}
-
 // Field is the header field for methods, in the order spf, dkim, dmarc, iprev, others; "none" without any.
 func Field(id string, methods []Method) mail.Field {
 	sorted := slices.Clone(methods)

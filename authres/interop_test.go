@@ -21,11 +21,11 @@ for r in field.results:
 
 func TestReadByAuthres(t *testing.T) {
 	t.Parallel()
-	spf := SPF("fail", "mailfrom", `"a b"@c.test`)
+	spf := spfMethod("fail", "mailfrom", `"a b"@c.test`)
 	spf.Reason = `said "no"; \`
 	field := Field("mx.us.test", []Method{
-		DMARC("pass", "a.test", "reject"), spf, IPRev("pass", "192.0.2.1", "a.test"),
-		DKIM("pass", "a.test", "s1", "rsa-sha256", "/abc+def"), DKIM("permerror", "b.test", "s2", "ed25519-sha256", "ghijklmn"),
+		dmarcMethod("pass", "a.test", "reject"), spf, iprevMethod("pass", "192.0.2.1", "a.test"),
+		dkimMethod("pass", "a.test", "s1", "rsa-sha256", "/abc+def"), dkimMethod("permerror", "b.test", "s2", "ed25519-sha256", "ghijklmn"),
 	})
 	c := exec.CommandContext(t.Context(), "/usr/bin/python3", "-c", python)
 	c.Stdin = strings.NewReader(string(field))

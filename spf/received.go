@@ -20,7 +20,7 @@ func (r Result) Received(host string, client netip.Addr, helo string, from mail.
 		{"helo", helo},
 		{"envelope-from", from.String()},
 		{"mechanism", r.Mechanism},
-		{"problem", problem(r.Err)},
+		{"problem", problem(r)},
 	} {
 		if kv[1] == "" && kv[0] != "envelope-from" {
 			continue
@@ -33,11 +33,15 @@ func (r Result) Received(host string, client netip.Addr, helo string, from mail.
 	return mail.NewField("Received-SPF", b.String())
 }
 
-func problem(err error) string {
-	if err == nil {
-		return ""
+// problem is what is wrong with the record. What our name server said is not for the recipient.
+func problem(r Result) string {
+	switch {
+	case r.Status == TempError:
+		return "the DNS did not answer"
+	case r.Err != nil:
+		return r.Err.Error()
 	}
-	return err.Error()
+	return ""
 }
 
 // quoted writes a value as a dot-atom, or as a quoted string if it is none (RFC 7208 9.1). Lines stay below 998 octets.

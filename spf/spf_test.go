@@ -4,6 +4,7 @@ package spf
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"strings"
 	"testing"
@@ -122,6 +123,10 @@ func TestReceived(t *testing.T) {
 	if got := r.Received("mx.us.test", client, "helo.a.test", path(t, "<u@a.test>")); string(got) != want {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
+	r = Result{Status: TempError, Identity: HELO, Err: errors.New("server 127.0.0.53:53: SERVFAIL")}
+	if got := string(r.Received("mx.us.test", client, "x", mail.Path{})); !strings.Contains(got, `problem="the DNS`) || strings.Contains(got, "127.0.0.53") {
+		t.Errorf("%q", got)
+	}
 	for _, helo := range []string{"a\r\nX: y", `a"; x="b\`, "a; identity=helo", strings.Repeat("x", 5000), "jörg"} {
 		field := r.Received("mx.us.test", client, helo, mail.Path{})
 		h, err := mail.ParseHeader(string(field))
@@ -151,7 +156,7 @@ func withoutQuoted(s string) string {
 	return b.String()
 }
 
-// any answers every question for texts with one record, and finds no hosts.
+// oneRecord answers every question for texts with one record, and finds no hosts.
 type oneRecord struct {
 	resolver.Resolver
 	text  string
