@@ -47,8 +47,9 @@ func (t *transaction) examine(ctx context.Context, d *draft) error {
 func (t *transaction) ask(ctx context.Context, d *draft) (*authenticated, milter.Result) {
 	filters := t.filters
 	if d.pass {
-		filters, t.shown = nil, false
+		filters = nil
 	}
+	t.shown = filters != nil
 	if !t.wanted() {
 		return nil, filters.Message(ctx, t.env, &d.msg)
 	}

@@ -13,6 +13,7 @@ import (
 	"posthouse/config"
 	"posthouse/mail"
 	"posthouse/milter"
+	"posthouse/policy/content"
 	"posthouse/reply"
 	"posthouse/upstream"
 )
@@ -21,6 +22,7 @@ import (
 // each.
 type filter struct {
 	at     map[byte]string // in place of "continue", by command
+	heard  chan byte       // the commands; nil: nobody listens
 	end    []string
 	listen net.Listener
 }
@@ -54,6 +56,9 @@ func (f *filter) serve(conn net.Conn) {
 		}
 		if _, err := io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(head[:]))-1); err != nil {
 			return
+		}
+		if f.heard != nil {
+			f.heard <- head[4]
 		}
 		switch head[4] {
 		case 'O': // version 6, all actions, all events
@@ -183,6 +188,41 @@ func TestFilterAtTheDialogue(t *testing.T) {
 	}
 	if _, queued := w.queue.Next(); queued {
 		t.Error("what was thrown away is queued")
+	}
+}
+
+// TestFilterIsReset: a message that was refused before the filter has seen its text is given up there before the next one begins.
+func TestFilterIsReset(t *testing.T) {
+	t.Parallel()
+	f := newFilter(t)
+	f.heard = make(chan byte, 1000)
+	w := filtered(t, f, "tempfail")
+	checks := open(t, "regexp:"+file(t, "/^Subject: hello/ REJECT\n"))
+	w.Checks = func() *content.Checks { return &content.Checks{Header: checks.View()} }
+	client := &mail.Client{HELO: "client.test"}
+	s, err := w.Connect(t.Context(), client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, text := range []string{hello, "Subject: other\r\n\r\ntext\r\n"} {
+		env := &mail.Envelope{ID: "x", From: path(t, "x@client.test"), Client: *client}
+		tx, err := s.Mail(t.Context(), env)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rcpt(t, tx, env, "a@alias.test")
+		send(t, tx, env, text)
+		tx.Close()
+	}
+	var heard []byte
+	for len(f.heard) > 0 {
+		if c := <-f.heard; strings.ContainsRune("MEA", rune(c)) {
+			heard = append(heard, c)
+		}
+	}
+	if string(heard) != "MAME" {
+		t.Errorf("the filter has heard %s, not MAME", heard)
 	}
 }
 

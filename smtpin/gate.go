@@ -80,19 +80,20 @@ type Gate struct {
 	Sites     []dnsbl.Zone
 	Threshold int
 	Wait      time.Duration
+	Patience  time.Duration // for the lists
 	Action    string
 	Allowed   func(netip.Addr) bool // nil: nobody is exempt
 	Score     func(ctx context.Context, zones []dnsbl.Zone, addr netip.Addr) (score int, hits []string)
 }
 
-// NewGate makes the gate of a section; nil if it does nothing. allowed may be nil.
-func NewGate(c GateConfig, allowed func(netip.Addr) bool, lists *dnsbl.Lister) *Gate {
+// NewGate makes the gate of a section; nil if it does nothing. The lists have to answer within patience. allowed may be nil.
+func NewGate(c GateConfig, patience time.Duration, allowed func(netip.Addr) bool, lists *dnsbl.Lister) *Gate {
 	if len(c.DNSBLSites) == 0 && c.GreetWait == 0 {
 		return nil
 	}
 	return &Gate{
 		Sites: c.zones(), Threshold: c.DNSBLThreshold, Wait: time.Duration(c.GreetWait), Action: c.Action,
-		Allowed: allowed, Score: lists.Score,
+		Allowed: allowed, Patience: patience, Score: lists.Score,
 	}
 }
 
@@ -153,6 +154,8 @@ func (g *Gate) judge(ctx context.Context, c *mail.Client) gateVerdict {
 	if len(g.Sites) == 0 {
 		return gateVerdict{}
 	}
+	ctx, cancel := context.WithTimeout(ctx, g.Patience)
+	defer cancel()
 	score, hits := g.Score(ctx, g.Sites, c.Addr.Addr())
 	if score < g.Threshold {
 		return gateVerdict{}

@@ -19,7 +19,7 @@ func gated(t testing.TB, action string) *world {
 	t.Helper()
 	w := newWorld(t, people)
 	w.Gate = &Gate{
-		Sites: []dnsbl.Zone{{Domain: "zen.test"}}, Threshold: 2, Wait: time.Second, Action: action,
+		Sites: []dnsbl.Zone{{Domain: "zen.test"}}, Threshold: 2, Wait: time.Second, Patience: time.Second, Action: action,
 		Allowed: func(a netip.Addr) bool { return a == netip.MustParseAddr("192.0.2.7") },
 		Score: func(_ context.Context, _ []dnsbl.Zone, a netip.Addr) (int, []string) {
 			if a == netip.MustParseAddr("192.0.2.8") {

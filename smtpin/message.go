@@ -12,7 +12,6 @@ import (
 // Message looks at the text, and takes the message: to the queue in one commit, or away where something says that it is to be
 // thrown away. nil is the 250.
 func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
-	t.shown = true
 	if err := t.take(ctx, msg); err != nil {
 		return t.refused("message", mail.Path{}, err)
 	}
@@ -21,7 +20,6 @@ func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
 
 func (t *transaction) take(ctx context.Context, msg *mail.Message) error {
 	if t.effects.Discard != "" {
-		t.shown = false // the filters have heard of it and will not see it
 		return t.throwAway(t.env.Recipients)
 	}
 	d := t.newDraft(msg)

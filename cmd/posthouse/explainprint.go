@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
 
 	"posthouse/internal/node"
 	"posthouse/policy"
@@ -19,7 +20,7 @@ func printExplanation(out io.Writer, w node.Case, e smtpin.Explanation) error {
 	printSteps(out, e.Steps)
 	fmt.Fprintln(out, "replies")
 	for _, r := range e.Replies {
-		fmt.Fprintf(out, "  %s\n    %s\n", r.Verb, r.Reply)
+		fmt.Fprintf(out, "  %s\n    %s\n", harmless(r.Verb), harmless(r.Reply))
 	}
 	printFate(out, e)
 	_, err := fmt.Fprint(out)
@@ -50,7 +51,9 @@ func printFate(out io.Writer, e smtpin.Explanation) {
 		fmt.Fprintln(out, "header")
 	}
 	for _, f := range e.Header {
-		fmt.Fprintf(out, "  %s\n", strings.ReplaceAll(strings.TrimRight(f, "\r\n"), "\r\n", "\n  "))
+		for line := range strings.Lines(f) {
+			fmt.Fprintf(out, "  %s\n", harmless(strings.ReplaceAll(strings.TrimRight(line, "\r\n"), "\t", "    ")))
+		}
 	}
 }
 
@@ -58,6 +61,7 @@ func printFate(out io.Writer, e smtpin.Explanation) {
 func printSteps(out io.Writer, steps []policy.Step) {
 	var place, rule string
 	for _, s := range steps {
+		s.Asked, s.Answer = harmless(s.Asked), harmless(s.Answer)
 		if here := strings.TrimSpace(s.At + " " + s.List); here != place {
 			place, rule = here, ""
 			fmt.Fprintln(out, here)
@@ -77,6 +81,16 @@ func printSteps(out io.Writer, steps []policy.Step) {
 	}
 }
 
+// harmless is what a stranger wrote as a terminal may see it.
+func harmless(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || r == unicode.ReplacementChar {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
 // took is a time that somebody would notice.
 func took(d time.Duration) string {
 	if d < time.Millisecond {
@@ -87,11 +101,11 @@ func took(d time.Duration) string {
 
 // printRecord prints one refusal that has happened.
 func printRecord(out io.Writer, r policy.Record) error {
-	fmt.Fprintf(out, "%s %s client %s, helo %s, from <%s>", r.ID, r.Time.Format(time.RFC3339), r.Client, r.HELO, r.From)
+	fmt.Fprintf(out, "%s %s client %s, helo %s, from <%s>", r.ID, r.Time.Format(time.RFC3339), r.Client, harmless(r.HELO), harmless(r.From))
 	if r.To != "" {
-		fmt.Fprintf(out, ", to <%s>", r.To)
+		fmt.Fprintf(out, ", to <%s>", harmless(r.To))
 	}
-	fmt.Fprintf(out, "\n  %s\n", r.Reply)
+	fmt.Fprintf(out, "\n  %s\n", harmless(r.Reply))
 	printSteps(out, r.Steps)
 	_, err := fmt.Fprintln(out)
 	return err

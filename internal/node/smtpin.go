@@ -54,7 +54,7 @@ func planSMTPIn(s *service, n *snapshot) (*way, error) {
 func (m *mx) openGate(n *snapshot, rules *smtpin.Service) error {
 	allowed, err := n.allowed(n.SMTPIn.Gate.Allow)
 	if err == nil {
-		rules.Gate = smtpin.NewGate(n.SMTPIn.Gate, allowed, m.standing.lists)
+		rules.Gate = smtpin.NewGate(n.SMTPIn.Gate, time.Duration(n.SMTPIn.DNSBL.Timeout), allowed, m.standing.lists)
 	}
 	return err
 }
