@@ -105,10 +105,6 @@ func (c *spfCheck) wait(ctx context.Context) spf.Result {
 
 // align asks whether the domain in From stands behind one that passed.
 func (a *Authentication) align(ctx context.Context, found authenticated, h mail.Header) dmarc.Result {
-	author, err := dkim.Author(h)
-	if err != nil {
-		return dmarc.Result{Status: dmarc.PermError, Disposition: dmarc.Nothing, Err: err}
-	}
 	var bySPF string
 	if found.spf.Status == spf.Pass {
 		bySPF = found.spf.Domain
@@ -119,5 +115,5 @@ func (a *Authentication) align(ctx context.Context, found authenticated, h mail.
 			byDKIM = append(byDKIM, r.Domain)
 		}
 	}
-	return dmarc.Check(ctx, a.Resolver, author, bySPF, byDKIM)
+	return dmarc.Message(ctx, a.Resolver, h, bySPF, byDKIM)
 }

@@ -120,6 +120,7 @@ func TestDMARC(t *testing.T) {
 		{"reject", "reject.test", "550 5.7.1"}, {"reject", "quarantine.test", "held"},
 		{"quarantine", "reject.test", "held"}, {"quarantine", "quarantine.test", "held"},
 		{"off", "reject.test", ""}, {"off", "quarantine.test", ""}, {"reject", "silent.test", ""},
+		{"auto", "pass.test, boss@reject.test", "550 5.7.1"}, // a first author is no way around the second one's policy
 	} {
 		w := authenticating(t, c.enforcement, nil)
 		got, env, _ := w.deliver(t, "x@pass.test", "From: x@"+c.author+"\r\n\r\ntext\r\n")

@@ -32,7 +32,7 @@ func (t *transaction) fields(ctx context.Context, found authenticated) []mail.Fi
 }
 
 func spfMethod(r spf.Result, env *mail.Envelope) authres.Method {
-	m := authres.Method{Name: "spf", Result: string(r.Status), Reason: why(r.Err)}
+	m := authres.Method{Name: "spf", Result: string(r.Status), Reason: reason(string(r.Status), r.Err)}
 	if r.Identity == spf.HELO || env.From.IsNull() {
 		m.Properties = []authres.Property{{Type: "smtp", Name: "helo", Value: env.Client.HELO}}
 	} else {
@@ -47,10 +47,10 @@ func dkimMethods(all []dkim.Result) []authres.Method {
 	}
 	var out []authres.Method
 	for _, r := range all {
-		m := authres.Method{Name: "dkim", Result: string(r.Status), Reason: why(r.Err)}
+		m := authres.Method{Name: "dkim", Result: string(r.Status), Reason: reason(string(r.Status), r.Err)}
 		for _, p := range []authres.Property{
 			{Type: "header", Name: "d", Value: r.Domain}, {Type: "header", Name: "i", Value: r.Identity},
-			{Type: "header", Name: "s", Value: r.Selector}, {Type: "header", Name: "a", Value: r.Algorithm},
+			{Type: "header", Name: "s", Value: r.Selector}, {Type: "header", Name: "a", Value: r.Algorithm}, {Type: "header", Name: "b", Value: r.Begins}, // RFC 6008
 		} {
 			if p.Value != "" {
 				m.Properties = append(m.Properties, p)
@@ -65,7 +65,7 @@ func dkimMethods(all []dkim.Result) []authres.Method {
 }
 
 func dmarcMethod(r dmarc.Result) authres.Method {
-	m := authres.Method{Name: "dmarc", Result: string(r.Status), Reason: why(r.Err)}
+	m := authres.Method{Name: "dmarc", Result: string(r.Status), Reason: reason(string(r.Status), r.Err)}
 	if r.Record.Policy != "" {
 		m.Comment = "p=" + string(r.Record.Policy)
 	}
@@ -94,7 +94,16 @@ func (t *transaction) iprev(ctx context.Context) authres.Method {
 	return m
 }
 
-// why is an error in a few words; the rest stands in the log.
+// reason is why a check did not pass, for readers of the field. What went wrong on our side of the DNS is in the log, with names
+// of servers that are nobody's business.
+func reason(status string, err error) string {
+	if status == "temperror" {
+		return "no answer in time"
+	}
+	return why(err)
+}
+
+// why is an error in a few words.
 func why(err error) string {
 	if err == nil {
 		return ""
