@@ -74,14 +74,14 @@ func New(configs []Config, o Options) *Chain {
 }
 
 // Connect begins the conversations with all filters in the background and returns at once. A nil Chain gives a nil Session,
-// whose methods all go on.
-func (c *Chain) Connect(client *mail.Client) *Session {
+// whose methods all go on. The filters are told of the client with its first MAIL, when its name is known.
+func (c *Chain) Connect(_ *mail.Client) *Session {
 	if c == nil {
 		return nil
 	}
-	s := &Session{client: *client}
+	s := &Session{}
 	for _, f := range c.filters {
-		s.conversations = append(s.conversations, begin(f, *client))
+		s.conversations = append(s.conversations, begin(f))
 	}
 	return s
 }

@@ -25,7 +25,6 @@ const maxNotes = 100
 // conversation is one filter's part in a session. Until opened is closed, a goroutine of its own has it.
 type conversation struct {
 	*filter
-	client    mail.Client
 	cancel    context.CancelCauseFunc
 	opened    chan struct{}
 	link      *link   // nil: there is none, or no longer
@@ -43,8 +42,8 @@ type conversation struct {
 	permanent int // notes that are of the connection
 }
 
-func begin(f *filter, client mail.Client) *conversation {
-	c := &conversation{filter: f, client: client}
+func begin(f *filter) *conversation {
+	c := &conversation{filter: f}
 	c.start()
 	return c
 }
@@ -70,17 +69,11 @@ func (c *conversation) connect(ctx context.Context) {
 		return
 	}
 	c.link = l
-	v := c.ask(ctx, atConnect, func(l *link) (*protocol.Action, error) {
-		if err := l.Macros(protocol.CodeConn, c.connectMacros(&c.client)...); err != nil {
-			return nil, err
-		}
-		return l.Conn(peer(&c.client))
-	})
-	c.greeted, c.standing, c.permanent = c.link != nil, v, len(c.notes)
 }
 
-// ready waits for the answer to connect. A filter that was lost since is sought anew.
-func (c *conversation) ready(ctx context.Context) Verdict {
+// ready waits until the filter is there, and tells it of the client: only now, since the client's name is looked up while it
+// greets, and Postfix tells a name. A filter that was lost since is sought anew.
+func (c *conversation) ready(ctx context.Context, client *mail.Client) Verdict {
 	if c.idle() && c.retry {
 		c.retry, c.standing, c.downHold, c.toldHELO, c.greeted = false, Verdict{}, "", "", false
 		c.start()
@@ -91,7 +84,20 @@ func (c *conversation) ready(ctx context.Context) Verdict {
 		c.cancel(errWaited)
 		<-c.opened
 	}
+	if c.link != nil && !c.greeted {
+		c.greet(ctx, client)
+	}
 	return c.standing
+}
+
+func (c *conversation) greet(ctx context.Context, client *mail.Client) {
+	v := c.ask(ctx, atConnect, func(l *link) (*protocol.Action, error) {
+		if err := l.Macros(protocol.CodeConn, c.connectMacros(client)...); err != nil {
+			return nil, err
+		}
+		return l.Conn(peer(client))
+	})
+	c.greeted, c.standing, c.permanent = c.link != nil, v, len(c.notes)
 }
 
 func (c *conversation) helo(ctx context.Context, client *mail.Client) Verdict {

@@ -226,6 +226,7 @@ const simple = "From: a@sender.test\r\nSubject: hello\r\n\r\nbody\r\n"
 func talk(t *testing.T, c *Chain, raw string) (Verdict, Result) {
 	t.Helper()
 	client := stranger()
+	client.Name, client.HELO = "", "" // which are found out later
 	s := c.Connect(&client)
 	defer s.Close()
 	return say(t, s, raw)

@@ -11,7 +11,6 @@ import (
 // Session is one SMTP connection's conversations with the filters. Its methods are called one after another, never two at
 // once; all go on if the Session is nil.
 type Session struct {
-	client        mail.Client
 	conversations []*conversation
 }
 
@@ -20,7 +19,7 @@ type Session struct {
 func (s *Session) Mail(ctx context.Context, env *mail.Envelope) Verdict {
 	s.Reset()
 	for _, stage := range []func(*conversation) Verdict{
-		func(c *conversation) Verdict { return c.ready(ctx) },
+		func(c *conversation) Verdict { return c.ready(ctx, &env.Client) },
 		func(c *conversation) Verdict { return c.helo(ctx, &env.Client) },
 		func(c *conversation) Verdict { return c.mail(ctx, env) },
 	} {
