@@ -34,7 +34,7 @@ func startCluster(t *testing.T) *cluster {
 	placed(t, dir, `- {address: ":25"}`, `- {address: "`+chrma0+`"}
     - {address: "`+six(chrma0)+`"}
     - {address: "10.0.1.1:10025", proxy_protocol: required, proxy_networks: ["10.0.0.0/8"]}`)
-	c.mx = startMX(t, dir, "smtp-in.chrma0.net.ipng.ch", chrma0, "127.0.0.1:9143")
+	c.mx = startMX(t, dir, "smtp-in.chrma0.net.ipng.ch", chrma0)
 	return c
 }
 
@@ -149,6 +149,9 @@ func testClean(t *testing.T, c *cluster) {
 			t.Errorf("no %q in\n%s", want, m.Data)
 		}
 	}
+	if strings.Contains(m.Data, "HFILTER_HOSTNAME_UNKNOWN") {
+		t.Errorf("Rspamd was not told the client's name:\n%s", m.Data)
+	}
 }
 
 func testListed(t *testing.T, c *cluster) {
@@ -252,8 +255,9 @@ func testMarked(t *testing.T, c *cluster) {
 	}
 }
 
+// testGreylist sends what Rspamd looks at twice, from a sender that it has not seen yet.
 func testGreylist(t *testing.T, c *cluster) {
-	p := probe{client: "192.0.2.1", from: "<alice@eritap.com>", to: []string{"<pim@ipng.ch>"}}
+	p := probe{client: "192.0.2.1", from: "<carol@eritap.com>", to: []string{"<hostmaster@ipng.ch>"}}
 	message := mail("grey", "X-Lab: grey\r\n")
 	c.send(t, p, message, "END 451 4.7.1")
 	maillab.Wait(t, maillab.Patience, "end of the greylisting", func() bool {

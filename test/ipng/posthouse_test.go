@@ -87,13 +87,13 @@ func TestExampleIsAsSpecified(t *testing.T) {
 // mx is a running smtp-in.
 type mx struct {
 	*maillab.Process
-	dir, node, address, admin string
+	dir, node, address string
 }
 
 // startMX starts a node of the cluster file in dir and waits until it takes mail at its address.
-func startMX(t *testing.T, dir, node, address, admin string) *mx {
+func startMX(t *testing.T, dir, node, address string) *mx {
 	t.Helper()
-	m := &mx{dir: dir, node: node, address: address, admin: admin}
+	m := &mx{dir: dir, node: node, address: address}
 	m.start(t)
 	return m
 }
@@ -145,6 +145,14 @@ smtp_in:
 // startSet starts ours with the lists of a set.
 func startSet(t *testing.T, s *set, n int, example string) *mx {
 	t.Helper()
+	m := prepareSet(t, s, n, example)
+	m.start(t)
+	return m
+}
+
+// prepareSet writes the files of ours with the lists of a set.
+func prepareSet(t *testing.T, s *set, n int, example string) *mx {
+	t.Helper()
 	dir := room(t)
 	s.writeTables(t, dir)
 	var more strings.Builder
@@ -164,7 +172,7 @@ func startSet(t *testing.T, s *set, n int, example string) *mx {
 	}
 	address, admin := fmt.Sprintf("127.0.7.%d:25", n+1), fmt.Sprintf("127.0.7.%d:9143", n+1)
 	write(t, filepath.Join(dir, "posthouse.yaml"), fmt.Sprintf(setFile, address, admin, more.String(), example, six(address)))
-	return startMX(t, dir, "smtp-in.lab.test", address, admin)
+	return &mx{dir: dir, node: "smtp-in.lab.test", address: address}
 }
 
 // entries splits a list as Postfix has it into restrictions with their arguments: at commas outside braces.

@@ -33,8 +33,9 @@ tempdir = "%[1]s/run";
 	"redis.conf":            "servers = \"10.0.4.1:6379\";\n",
 	"greylist.conf":         "enabled = true; timeout = 3s; expire = 1h; ipv4_mask = 32;\n",
 	"milter_headers.conf":   "use = [\"x-spamd-result\", \"x-spam-status\"];\n",
-	"multimap.conf": `LAB_GREY { type = "header"; header = "X-Lab"; map = "%[1]s/grey.map"; score = 5.0; }
+	"multimap.conf": `LAB_GREY { type = "header"; header = "X-Lab"; map = "%[1]s/grey.map"; score = 10.0; }
 `,
+	"actions.conf":     "reject = 30; add_header = 15; greylist = 8;\n",
 	"fuzzy_check.conf": "enabled = false;\n",
 	"rbl.conf":         "enabled = false;\n",
 	"surbl.conf":       "enabled = false;\n",
@@ -56,7 +57,7 @@ func startRspamd(t *testing.T) *maillab.Process {
 	if out, err := maillab.Run(t, dir, "chown", "-R", "_rspamd", dir); err != nil {
 		t.Fatal(err, out)
 	}
-	maillab.Start(t, dir, "redis-server", "--port", "6379", "--bind", "10.0.4.1", "--save", "", "--appendonly", "no", "--dir", dir)
+	maillab.Start(t, dir, "redis-server", "--port", "6379", "--bind", "10.0.4.1", "--save", "", "--appendonly", "no", "--protected-mode", "no", "--dir", dir)
 	p := maillab.Start(t, dir, "rspamd", "-f", "-u", "_rspamd", "-g", "_rspamd", "-p", dir+"/run/rspamd.pid", "--var=LOCAL_CONFDIR="+dir,
 		"--var=DBDIR="+dir+"/db", "--var=RUNDIR="+dir+"/run", "--var=LOGDIR="+dir+"/log")
 	maillab.Wait(t, 6*maillab.Patience, "Rspamd", func() bool {
