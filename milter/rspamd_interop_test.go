@@ -5,8 +5,6 @@
 package milter
 
 import (
-	"fmt"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -22,51 +20,22 @@ const (
 	tagged = "YJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 )
 
-// startRspamd runs an Rspamd as a milter that scans by itself, with the Redis at redis.
+// startRspamd runs an Rspamd and returns how it is asked.
 func startRspamd(t *testing.T, redis int) (*maillab.Process, Config) {
 	t.Helper()
-	dir, port := room(t), freePort(t)
-	for _, sub := range []string{"db", "run", "log"} {
-		own(t, "_rspamd", dir+"/"+sub)
-	}
-	write(t, dir+"/grey.map", "grey\n")
-	for name, text := range map[string]string{
-		"options.inc": "dns { nameserver = [\"127.0.0.1:9\"]; timeout = 0.1s; retransmits = 1; }\nenable_test_patterns = true;\nlocal_addrs = [127.0.0.0/8];\n" +
-			"tempdir = \"" + dir + "/run\";\ncontrol_socket = \"" + dir + "/run/control.sock mode=0600\";\n",
-		"logging.inc":           "level = \"notice\"; type = \"console\";\n",
-		"worker-proxy.inc":      fmt.Sprintf("bind_socket = \"127.0.0.1:%d\"; milter = yes; timeout = 20s; count = 1;\nupstream \"local\" { default = yes; self_scan = yes; }\n", port),
-		"worker-normal.inc":     "enabled = false;\n",
-		"worker-controller.inc": "enabled = false;\n",
-		"worker-fuzzy.inc":      "enabled = false;\n",
-		"redis.conf":            fmt.Sprintf("servers = \"127.0.0.1:%d\";\n", redis),
-		"greylist.conf":         "enabled = true; timeout = 2s; expire = 1h; ipv4_mask = 32;\n",
-		"milter_headers.conf":   "use = [\"x-spamd-result\", \"x-spam-status\"]; extended_spam_headers = true;\n",
-		"multimap.conf":         "LAB_GREY { type = \"header\"; header = \"X-Lab\"; map = \"" + dir + "/grey.map\"; score = 5.0; }\n",
-		"fuzzy_check.conf":      "enabled = false;\n", "rbl.conf": "enabled = false;\n", "surbl.conf": "enabled = false;\n",
-		"phishing.conf": "enabled = false;\n", "asn.conf": "enabled = false;\n", "neural.conf": "enabled = false;\n",
-	} {
-		write(t, dir+"/local.d/"+name, text)
-	}
-	p := maillab.Start(t, dir, "rspamd", "-f", "-u", "_rspamd", "-g", "_rspamd", "-p", dir+"/run/rspamd.pid",
-		"--var=LOCAL_CONFDIR="+dir, "--var=DBDIR="+dir+"/db", "--var=RUNDIR="+dir+"/run", "--var=LOGDIR="+dir+"/log")
-	c := tcp(port)
-	waitFilter(t, p, c)
-	return p, c
-}
-
-func startRedis(t *testing.T) int {
-	t.Helper()
-	port, dir := freePort(t), room(t)
-	maillab.Start(t, dir, "redis-server", "--port", fmt.Sprint(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir)
-	maillab.WaitPort(t, fmt.Sprintf("127.0.0.1:%d", port))
-	return port
+	p, address := maillab.Rspamd(t, redis)
+	return p, entry(func(c *Config) {
+		if err := c.Address.UnmarshalText([]byte(address)); err != nil {
+			t.Fatal(err)
+		}
+	})
 }
 
 // Rspamd judges as it does behind Postfix: what is clean passes, what is not is tagged, greylisted or refused; and where one of
 // two proxies dies, mail goes on.
 func TestRspamd(t *testing.T) {
 	t.Parallel()
-	redis := startRedis(t)
+	redis := maillab.Redis(t)
 	first, one := startRspamd(t, redis)
 	chain := real(t, one)
 	t.Run("clean", func(t *testing.T) {
@@ -158,8 +127,5 @@ func testRspamdDies(t *testing.T, redis int, first *maillab.Process, one Config)
 		if v, _ := talk(t, chain, letter(t, "", gtube)); v.Action != Reject || v.Reply.Code != 554 {
 			t.Errorf("%+v", v)
 		}
-	}
-	if os.Getuid() != 0 {
-		t.Error("the filters run as users of their own: run this as root")
 	}
 }
