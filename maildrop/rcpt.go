@@ -72,7 +72,9 @@ func (t *transaction) question(at policy.Stage) *policy.Question {
 
 // obey does what the restriction lists say.
 func (t *transaction) obey(q *policy.Question, v policy.Verdict) error {
-	q.LogWarned(t.service.Log, t.env.ID)
+	if len(q.Warned)+len(q.Noted) > 0 {
+		q.LogWarned(t.service.Log, t.env.ID)
+	}
 	if v.Action == policy.Discard && t.effects.Discard == "" {
 		t.effects.Discard = v.Rule
 	}

@@ -14,42 +14,55 @@ import (
 type draft struct {
 	env        mail.Envelope
 	recipients []given
-	trace      []mail.Field // our own fields above everything: what was found out, what tables add, Received
+	trace      []mail.Field // our own fields above everything: what was found out, what tables add
 	msg        mail.Message // without them
-	arrived    mail.Message // as it came, which signatures are about
+	arrived    mail.Message // as it came
+	received   mail.Field   // ours, while msg is without it
 	pass       bool         // a table says that filters are not to be asked
 	discard    []mail.Draft // bodies written anew, for when all is done
 }
 
-// newDraft takes our Received field off, which filters do not see.
+// newDraft begins one.
 func (t *transaction) newDraft(msg *mail.Message) *draft {
 	d := &draft{env: *t.env, msg: *msg, arrived: *msg}
+	d.recipients = make([]given, 0, len(t.env.Recipients))
 	for _, r := range t.env.Recipients {
 		d.recipients = append(d.recipients, given{Recipient: r})
-	}
-	if fields := msg.Header.Fields(); len(fields) > 0 && fields[0].Is("Received") {
-		d.trace = fields[:1:1]
-		d.arrived.Header.Replace("Received", 1, "")
 	}
 	return d
 }
 
-// cut takes our Received field off the message, which filters do not see; what a table has put in its place stays.
-func (d *draft) cut() {
-	if len(d.trace) == 0 {
-		return
-	}
+// uncover takes our Received field off the message, which filters do not see; what a table has put in its place stays.
+func (d *draft) uncover() {
+	ours := traceOf(d.arrived.Header)
 	n := 0
 	for _, f := range d.msg.Header.Fields() {
 		if !f.Is("Received") {
 			continue
 		}
-		if n++; f == d.trace[0] {
+		if n++; f == ours {
 			d.msg.Header.Replace("Received", n, "")
+			d.received = ours
 			return
 		}
 	}
-	d.trace = nil
+}
+
+// signed is the message as it was sent, which signatures are about.
+func (d *draft) signed() *mail.Message {
+	msg := d.arrived
+	if traceOf(msg.Header) != "" {
+		msg.Header.Replace("Received", 1, "")
+	}
+	return &msg
+}
+
+// traceOf is the field that the frame has put on top, "" if there is none.
+func traceOf(h mail.Header) mail.Field {
+	if fields := h.Fields(); len(fields) > 0 && fields[0].Is("Received") {
+		return fields[0]
+	}
+	return ""
 }
 
 // close gives back the bodies that the queue has not adopted.
@@ -62,7 +75,11 @@ func (d *draft) close() {
 // message is the draft with our fields on top.
 func (d *draft) message() *mail.Message {
 	msg := d.msg
-	msg.Header.Prepend(d.trace...)
+	if d.received != "" {
+		msg.Header.Prepend(append(d.trace[:len(d.trace):len(d.trace)], d.received)...)
+	} else if len(d.trace) > 0 {
+		msg.Header.Prepend(d.trace...)
+	}
 	return &msg
 }
 

@@ -22,7 +22,6 @@ func (t *transaction) examine(ctx context.Context, d *draft) error {
 	if err := t.check(ctx, d); err != nil || t.effects.Discard != "" {
 		return err
 	}
-	d.cut()
 	found, result := t.ask(ctx, d)
 	t.noteFilters(result.Notes)
 	if err := t.obey(result.Verdict); err != nil || t.effects.Discard != "" {
@@ -50,18 +49,22 @@ func (t *transaction) ask(ctx context.Context, d *draft) (*authenticated, milter
 		filters = nil
 	}
 	t.shown = filters != nil
-	if !t.wanted() {
+	wanted := t.wanted()
+	if wanted || filters != nil {
+		d.uncover()
+	}
+	if !wanted {
 		return nil, filters.Message(ctx, t.env, &d.msg)
 	}
 	authres.Strip(&d.msg.Header, t.service.Authentication.AuthservID, t.service.Hostname)
 	if filters == nil {
-		found := t.service.Authentication.authenticate(ctx, t.spf, &d.arrived)
+		found := t.service.Authentication.authenticate(ctx, t.spf, d.signed())
 		return &found, milter.Result{}
 	}
 	asking, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answer := make(chan authenticated, 1)
-	go t.authenticateBeside(asking, &d.arrived, answer)
+	go t.authenticateBeside(asking, d.signed(), answer)
 	result := filters.Message(ctx, t.env, &d.msg)
 	if result.Action != milter.Continue {
 		cancel() // nobody wants to know any more

@@ -56,8 +56,12 @@ func (s *Service) Connect(ctx context.Context, c *mail.Client) (smtpd.Session, e
 	if err != nil {
 		return nil, err
 	}
-	now := *c // the frame goes on writing to it
-	return &session{service: s, client: c, refusal: atRcpt, filters: s.Filters.Connect(&now)}, nil
+	opened := &session{service: s, client: c, refusal: atRcpt}
+	if s.Filters != nil {
+		now := *c // the frame goes on writing to it
+		opened.filters = s.Filters.Connect(&now)
+	}
+	return opened, nil
 }
 
 type session struct {

@@ -36,8 +36,9 @@ func (s *session) Mail(ctx context.Context, env *mail.Envelope) (smtpd.Transacti
 	t.facts = policy.Remembered(&facts{s.service.Facts, t})
 	t.trails.mail = s.service.newTrail()
 	if err := t.obey(s.filters.Mail(ctx, env)); err != nil {
+		err = t.refused("mail", mail.Path{}, err) // with what the filters said, which Reset forgets
 		s.filters.Reset()
-		return nil, t.refused("mail", mail.Path{}, err)
+		return nil, err
 	}
 	if t.wanted() && t.service.Authentication.SPF {
 		t.beginSPF(ctx)
@@ -103,7 +104,9 @@ func (t *transaction) question(at policy.Stage, trail *policy.Trail) *policy.Que
 
 // obeyLists does what the restriction lists say.
 func (t *transaction) obeyLists(q *policy.Question, v policy.Verdict) error {
-	q.LogWarned(t.service.Log, t.env.ID)
+	if len(q.Warned)+len(q.Noted) > 0 {
+		q.LogWarned(t.service.Log, t.env.ID)
+	}
 	if v.Action == policy.Discard && t.effects.Discard == "" {
 		t.effects.Discard = v.Rule
 	}

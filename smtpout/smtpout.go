@@ -52,8 +52,12 @@ type Service struct {
 
 // Connect admits everyone: limits are smtpd's, and what a client may do is known at MAIL.
 func (s *Service) Connect(_ context.Context, c *mail.Client) (smtpd.Session, error) {
-	now := *c // the frame goes on writing to it
-	return &session{service: s, client: c, filters: s.Filters.Connect(&now)}, nil
+	opened := &session{service: s, client: c}
+	if s.Filters != nil {
+		now := *c // the frame goes on writing to it
+		opened.filters = s.Filters.Connect(&now)
+	}
+	return opened, nil
 }
 
 type session struct {

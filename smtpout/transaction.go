@@ -59,7 +59,9 @@ func (t *transaction) question(at policy.Stage) *policy.Question {
 
 // obeyLists does what the restriction lists say.
 func (t *transaction) obeyLists(q *policy.Question, v policy.Verdict) error {
-	q.LogWarned(t.service.Log, t.env.ID)
+	if len(q.Warned)+len(q.Noted) > 0 {
+		q.LogWarned(t.service.Log, t.env.ID)
+	}
 	if v.Action == policy.Discard && t.effects.Discard == "" {
 		t.effects.Discard = v.Rule
 	}
