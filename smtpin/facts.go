@@ -38,6 +38,16 @@ func (f *facts) Deliverable(_ context.Context, to mail.Path) (bool, error) {
 	return err == nil, err
 }
 
+// Verify asks about the address that the mail would go to: of a bounce on its way back, about the sender whom it was made from. We are
+// ourselves the server of the SRS address, and would not be asked.
+func (f *facts) Verify(ctx context.Context, p mail.Path) error {
+	home, err := f.of.home(p)
+	if err != nil {
+		return err
+	}
+	return f.Facts.Verify(ctx, home)
+}
+
 // takes reports a domain that we are the MX of.
 func (t *transaction) takes(domain string) bool {
 	return t.aliases.IsAlias(domain) || t.service.Relayed(domain)

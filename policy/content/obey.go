@@ -162,13 +162,24 @@ func reason(h Hit) string {
 // never get out.
 func written(text, where string) string {
 	if where == inBody {
-		return strings.Map(blank, text) + "\r\n"
+		return blanks(text) + "\r\n"
 	}
 	name, value, _ := strings.Cut(text, ":")
 	if !strings.ContainsFunc(text, func(r rune) bool { return blank(r) != r }) {
 		return text + "\r\n"
 	}
 	return string(mail.NewField(strings.TrimRight(name, " \t"), strings.ReplaceAll(value, "\n", "\r\n")))
+}
+
+// blanks makes blanks of controls, octet by octet: what is not UTF-8 stays as it came.
+func blanks(s string) string {
+	b := []byte(s)
+	for i, c := range b {
+		if blank(rune(c)) != rune(c) {
+			b[i] = ' '
+		}
+	}
+	return string(b)
 }
 
 func blank(r rune) rune {
