@@ -65,6 +65,13 @@ func traceOf(h mail.Header) mail.Field {
 	return ""
 }
 
+// keep remembers a body that filters have written, which is ours to give back.
+func (d *draft) keep(body mail.Body) {
+	if written, ok := body.(mail.Draft); ok && body != d.msg.Body {
+		d.discard = append(d.discard, written)
+	}
+}
+
 // close gives back the bodies that the queue has not adopted.
 func (d *draft) close() {
 	for _, body := range d.discard {

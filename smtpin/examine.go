@@ -23,6 +23,7 @@ func (t *transaction) examine(ctx context.Context, d *draft) error {
 		return err
 	}
 	found, result := t.ask(ctx, d)
+	d.keep(result.Body)
 	t.noteFilters(result.Notes)
 	if err := t.obey(result.Verdict); err != nil || t.effects.Discard != "" {
 		return err

@@ -12,11 +12,12 @@ import (
 	"posthouse/reply"
 )
 
-// filter shows the message to the filters, without our Received field on top, and makes the changes that they want.
-func (t *transaction) filter(ctx context.Context, env *mail.Envelope, msg *mail.Message) error {
+// filter shows the message to the filters, without our Received field on top, and makes the changes that they want. The body that it
+// returns is the caller's to give back, if it is another.
+func (t *transaction) filter(ctx context.Context, env *mail.Envelope, msg *mail.Message) (mail.Body, error) {
 	t.shown = true
 	if t.filters == nil {
-		return nil
+		return nil, nil
 	}
 	ctx, cancel := sooner(ctx)
 	defer cancel()
@@ -28,15 +29,15 @@ func (t *transaction) filter(ctx context.Context, env *mail.Envelope, msg *mail.
 	}
 	r := t.filters.Message(ctx, t.env, &seen)
 	if err := t.obey(r.Verdict); err != nil || t.effects.Discard != "" {
-		return err
+		return r.Body, err
 	}
 	env.Hold = r.Hold
 	if err := edit(env, &seen, r); err != nil {
-		return err
+		return r.Body, err
 	}
 	*msg = seen
 	msg.Header.Prepend(received...)
-	return nil
+	return r.Body, nil
 }
 
 func edit(env *mail.Envelope, msg *mail.Message, r milter.Result) error {

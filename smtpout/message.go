@@ -19,8 +19,12 @@ func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
 		return t.throwAway()
 	}
 	complete(&msg.Header, t.env, t.service.Hostname)
-	env := *t.env
-	if err := t.filter(ctx, &env, msg); err != nil {
+	env, own := *t.env, msg.Body
+	body, err := t.filter(ctx, &env, msg)
+	if written, ok := body.(mail.Draft); ok && body != own {
+		defer written.Discard() // of no effect once the queue has adopted it
+	}
+	if err != nil {
 		return err
 	}
 	t.affect(&env, msg)
