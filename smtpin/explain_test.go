@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"posthouse/internal/maillab"
 	"posthouse/mail"
 	"posthouse/policy"
 	"posthouse/resolver"
@@ -103,7 +104,7 @@ func TestExplainMessage(t *testing.T) {
 // TestExplainFilters: filters are asked for real, and their answers shown.
 func TestExplainFilters(t *testing.T) {
 	t.Parallel()
-	w := filtered(t, newFilter(t, "y550 5.7.1 no thanks\x00"), "tempfail")
+	w := filtered(t, maillab.NewFilter(t, "y550 5.7.1 no thanks\x00"), "tempfail")
 	e := w.explain(t, "x@client.test", hello, "a@alias.test")
 	if e.last() != "550 5.7.1 no thanks" || !e.has("milter", "no thanks") {
 		t.Errorf("%+v %+v", e.Replies, e.Steps)

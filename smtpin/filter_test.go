@@ -3,14 +3,12 @@
 package smtpin
 
 import (
-	"encoding/binary"
-	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
 
 	"posthouse/config"
+	"posthouse/internal/maillab"
 	"posthouse/mail"
 	"posthouse/milter"
 	"posthouse/policy/content"
@@ -18,77 +16,8 @@ import (
 	"posthouse/upstream"
 )
 
-// filter is a milter that says yes to everything, and at the end of a message what it was told to say: packets, a code and its data
-// each.
-type filter struct {
-	at     map[byte]string // in place of "continue", by command
-	heard  chan byte       // the commands; nil: nobody listens
-	end    []string
-	listen net.Listener
-}
-
-func newFilter(t testing.TB, end ...string) *filter {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := &filter{end: end, listen: l, at: map[byte]string{}}
-	t.Cleanup(func() { l.Close() })
-	go func() {
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go f.serve(conn)
-		}
-	}()
-	return f
-}
-
-func (f *filter) serve(conn net.Conn) {
-	defer conn.Close()
-	for {
-		var head [5]byte
-		if _, err := io.ReadFull(conn, head[:]); err != nil {
-			return
-		}
-		if _, err := io.CopyN(io.Discard, conn, int64(binary.BigEndian.Uint32(head[:]))-1); err != nil {
-			return
-		}
-		if f.heard != nil {
-			f.heard <- head[4]
-		}
-		switch head[4] {
-		case 'O': // version 6, all actions, all events
-			say(conn, "O\x00\x00\x00\x06\x00\x00\x01\xff\x00\x00\x00\x00")
-		case 'D', 'A', 'K':
-		case 'Q':
-			return
-		case 'E':
-			for _, packet := range f.end {
-				say(conn, packet)
-			}
-			if len(f.end) == 0 || !strings.ContainsRune("aryd", rune(f.end[len(f.end)-1][0])) {
-				say(conn, "a")
-			}
-		default:
-			if answer, ok := f.at[head[4]]; ok {
-				say(conn, answer)
-			} else {
-				say(conn, "c")
-			}
-		}
-	}
-}
-
-func say(w io.Writer, packet string) {
-	_, _ = w.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(packet))), packet...))
-}
-
 // filtered is a world behind that filter.
-func filtered(t testing.TB, f *filter, action string) *world {
+func filtered(t testing.TB, f *maillab.Filter, action string) *world {
 	t.Helper()
 	w := newWorld(t, people)
 	var c milter.Config
@@ -96,8 +25,7 @@ func filtered(t testing.TB, f *filter, action string) *world {
 	c.DefaultAction, c.ConnectTimeout = action, config.Duration(2*time.Second)
 	var s upstream.Server
 	s.SetDefaults()
-	addr := f.listen.Addr().(*net.TCPAddr)
-	s.Address = config.Address{Network: "tcp", Host: "127.0.0.1", Port: addr.Port}
+	s.Address = config.Address{Network: "tcp", Host: "127.0.0.1", Port: f.Port()}
 	c.Upstream = []upstream.Server{s}
 	w.Spool = spool{}
 	w.Filters = milter.New([]milter.Config{c}, milter.Options{Hostname: "mx.test", Spool: spool{}, Log: w.log.Logger()})
@@ -125,7 +53,7 @@ func TestFilters(t *testing.T) {
 		{"reply", "550 5.7.1", []string{"y550 5.7.1 no thanks\x00"}},
 		{"edits and discards", "discarded", []string{"hX-Spam\x00yes\x00", "d"}},
 	} {
-		w := filtered(t, newFilter(t, c.end...), "tempfail")
+		w := filtered(t, maillab.NewFilter(t, c.end...), "tempfail")
 		tx, env := w.begin(t, "x@client.test")
 		for _, to := range []string{"a@alias.test", "b@alias.test"} {
 			if got := rcpt(t, tx, env, to); got != "" {
@@ -152,7 +80,7 @@ func TestFilters(t *testing.T) {
 // TestFilterEdits: header, sender and body as the filter wants them, below our own trace.
 func TestFilterEdits(t *testing.T) {
 	t.Parallel()
-	w := filtered(t, newFilter(t, "hX-Spam\x00no\x00", "m\x00\x00\x00\x01Subject\x00other\x00", "e<y@client.test>\x00", "bcaf\xc3\xa9\r\n"), "tempfail")
+	w := filtered(t, maillab.NewFilter(t, "hX-Spam\x00no\x00", "m\x00\x00\x00\x01Subject\x00other\x00", "e<y@client.test>\x00", "bcaf\xc3\xa9\r\n"), "tempfail")
 	tx, env := w.begin(t, "x@client.test")
 	rcpt(t, tx, env, "a@alias.test")
 	if got := send(t, tx, env, hello); got != "" {
@@ -171,15 +99,15 @@ func TestFilterEdits(t *testing.T) {
 // TestFilterAtTheDialogue: a filter refuses a client at MAIL, one recipient at RCPT, and throws away at DATA.
 func TestFilterAtTheDialogue(t *testing.T) {
 	t.Parallel()
-	f := newFilter(t)
-	f.at['R'] = "y550 5.7.1 not her\x00"
+	f := maillab.NewFilter(t)
+	f.At['R'] = "y550 5.7.1 not her\x00"
 	w := filtered(t, f, "tempfail")
 	tx, env := w.begin(t, "x@client.test")
 	if got := rcpt(t, tx, env, "a@alias.test"); got != "550 5.7.1" {
 		t.Errorf("rcpt: %q", got)
 	}
-	f = newFilter(t)
-	f.at['T'] = "d"
+	f = maillab.NewFilter(t)
+	f.At['T'] = "d"
 	w = filtered(t, f, "tempfail")
 	tx, env = w.begin(t, "x@client.test")
 	rcpt(t, tx, env, "a@alias.test")
@@ -194,8 +122,8 @@ func TestFilterAtTheDialogue(t *testing.T) {
 // TestFilterIsReset: a message that was refused before the filter has seen its text is given up there before the next one begins.
 func TestFilterIsReset(t *testing.T) {
 	t.Parallel()
-	f := newFilter(t)
-	f.heard = make(chan byte, 1000)
+	f := maillab.NewFilter(t)
+	f.Heard = make(chan byte, 1000)
 	w := filtered(t, f, "tempfail")
 	checks := open(t, "regexp:"+file(t, "/^Subject: hello/ REJECT\n"))
 	w.Checks = func() *content.Checks { return &content.Checks{Header: checks.View()} }
@@ -216,8 +144,8 @@ func TestFilterIsReset(t *testing.T) {
 		tx.Close()
 	}
 	var heard []byte
-	for len(f.heard) > 0 {
-		if c := <-f.heard; strings.ContainsRune("MEA", rune(c)) {
+	for len(f.Heard) > 0 {
+		if c := <-f.Heard; strings.ContainsRune("MEA", rune(c)) {
 			heard = append(heard, c)
 		}
 	}
@@ -230,8 +158,8 @@ func TestFilterIsReset(t *testing.T) {
 func TestNoFilter(t *testing.T) {
 	t.Parallel()
 	for action, want := range map[string]string{"accept": "queued", "quarantine": "held", "tempfail": "451", "reject": "5"} {
-		f := newFilter(t)
-		f.listen.Close()
+		f := maillab.NewFilter(t)
+		f.Close()
 		w := filtered(t, f, action)
 		got := w.tryMail(t)
 		if got == "" {
