@@ -4,6 +4,7 @@ package smtpin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"time"
@@ -46,6 +47,7 @@ type authenticated struct {
 type spfCheck struct {
 	cancel context.CancelFunc
 	result chan spf.Result // one, whatever happens
+	late   spf.Result      // what is known if it does not come in time
 }
 
 // wanted reports a client about whom is asked: a stranger with an address.
@@ -57,11 +59,12 @@ func (t *transaction) wanted() bool {
 func (t *transaction) beginSPF(ctx context.Context) {
 	a := t.service.Authentication
 	ctx, cancel := context.WithTimeout(ctx, time.Duration(a.Timeout))
-	t.spf = &spfCheck{cancel, make(chan spf.Result, 1)}
+	late := spf.Result{Status: spf.TempError, Identity: spf.MailFrom, Domain: t.env.From.Domain()}
+	t.spf = &spfCheck{cancel, make(chan spf.Result, 1), late}
 	client, from, result := t.env.Client, t.env.From, t.spf.result
 	log := t.service.Log
 	go func() {
-		r := spf.Result{Status: spf.TempError, Identity: spf.MailFrom, Domain: from.Domain()}
+		r := late
 		defer func() {
 			if p := recover(); p != nil {
 				r.Status, r.Err = spf.TempError, fmt.Errorf("panic: %v", p)
@@ -107,21 +110,39 @@ func (c *spfCheck) wait(ctx context.Context) spf.Result {
 		c.result <- r
 		return r
 	default:
-		return spf.Result{Status: spf.TempError, Identity: spf.MailFrom, Err: ctx.Err()}
+		r := c.late
+		r.Err = ctx.Err()
+		return r
 	}
 }
 
-// align asks whether the domain in From stands behind one that passed.
+// align asks whether the domain in From stands behind one that passed. A failure is none as long as one might have passed, had the
+// DNS answered: that mail is not to be refused for good.
 func (a *Authentication) align(ctx context.Context, found authenticated, h mail.Header) dmarc.Result {
-	var bySPF string
-	if found.spf.Status == spf.Pass {
-		bySPF = found.spf.Domain
+	var bySPF, perhapsSPF string
+	switch found.spf.Status {
+	case spf.Pass:
+		bySPF, perhapsSPF = found.spf.Domain, found.spf.Domain
+	case spf.TempError:
+		perhapsSPF = found.spf.Domain
 	}
-	var byDKIM []string
+	var byDKIM, perhapsDKIM []string
 	for _, r := range found.dkim {
-		if r.Status == dkim.Pass {
-			byDKIM = append(byDKIM, r.Domain)
+		switch r.Status {
+		case dkim.Pass:
+			byDKIM, perhapsDKIM = append(byDKIM, r.Domain), append(perhapsDKIM, r.Domain)
+		case dkim.TempError:
+			perhapsDKIM = append(perhapsDKIM, r.Domain)
 		}
 	}
-	return dmarc.Message(ctx, a.Resolver, h, bySPF, byDKIM)
+	result := dmarc.Message(ctx, a.Resolver, h, bySPF, byDKIM)
+	if result.Status != dmarc.Fail || perhapsSPF == bySPF && len(perhapsDKIM) == len(byDKIM) {
+		return result
+	}
+	if dmarc.Message(ctx, a.Resolver, h, perhapsSPF, perhapsDKIM).Status != dmarc.Fail {
+		result.Status, result.Disposition, result.Err = dmarc.TempError, dmarc.Nothing, errUnsure
+	}
+	return result
 }
+
+var errUnsure = errors.New("SPF or DKIM of an aligned domain could not be checked")

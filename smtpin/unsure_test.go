@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: MIT
+
+package smtpin
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"posthouse/resolver"
+)
+
+// hiccup is a DNS that answers for policies and not for what they rest on.
+type hiccup struct{ resolver.Resolver }
+
+func (h hiccup) TXT(ctx context.Context, name string) ([]string, error) {
+	if strings.HasPrefix(name, "_dmarc.") || strings.Contains(name, "pass.test") {
+		return h.Resolver.TXT(ctx, name)
+	}
+	return nil, errors.New("SERVFAIL")
+}
+
+const signedBySelf = "DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/relaxed; d=reject.test; s=s; h=from; " +
+	"bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA\r\n"
+
+// TestUnsureIsNoFailure: where the DNS does not tell whether the author's domain stands behind a message, DMARC has not failed.
+func TestUnsureIsNoFailure(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ from, signature, want string }{
+		{"x@reject.test", "", "dmarc=temperror"},
+		{"x@pass.test", signedBySelf, "dmarc=temperror"},
+		{"x@pass.test", strings.Replace(signedBySelf, "d=reject.test", "d=other.test", 1), "550 5.7.1"},
+		{"x@other.test", "", "550 5.7.1"},
+		{"x@pass.test", "", "550 5.7.1"},
+	} {
+		z, err := resolver.ParseZone(senders)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := authenticating(t, "reject", hiccup{z})
+		got, _, h := w.deliver(t, c.from, c.signature+"From: boss@reject.test\r\n\r\ntext\r\n")
+		if got == "" {
+			got = strings.Join(h.Values("Authentication-Results"), "")
+		}
+		if !strings.Contains(got, c.want) {
+			t.Errorf("%s, %q: %q, want %s", c.from, c.signature, got, c.want)
+		}
+	}
+}
