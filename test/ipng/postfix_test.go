@@ -112,6 +112,11 @@ func startPostfix(t *testing.T, dir, example string, sets []*set) *postfixes {
 	write(t, filepath.Join(conf, "main.cf"), fmt.Sprintf(mainCF, dir, example))
 	write(t, filepath.Join(conf, "master.cf"), services)
 	p := &postfixes{Process: maillab.Start(t, dir, "postfix", "-c", conf, "start-fg"), dir: dir}
+	t.Cleanup(func() { // its master is in a process group of its own
+		if out, err := maillab.Run(t, dir, "postfix", "-c", conf, "stop"); err != nil {
+			t.Errorf("postfix stop: %v\n%s", err, out)
+		}
+	})
 	maillab.Wait(t, 3*maillab.Patience, "Postfix", func() bool { // it looks through its folders first
 		k, _, err := dial(postfixAt(len(sets)-1), "127.0.0.1")
 		if err == nil {

@@ -33,9 +33,9 @@ tempdir = "%[1]s/run";
 	"redis.conf":            "servers = \"10.0.4.1:6379\";\n",
 	"greylist.conf":         "enabled = true; timeout = 3s; expire = 1h; ipv4_mask = 32;\n",
 	"milter_headers.conf":   "use = [\"x-spamd-result\", \"x-spam-status\"];\n",
-	"multimap.conf": `LAB_GREY { type = "header"; header = "X-Lab"; map = "%[1]s/grey.map"; score = 10.0; }
+	"multimap.conf": `LAB_GREY { type = "header"; header = "X-Lab"; map = "%[1]s/grey.map"; score = 22.0; }
 `,
-	"actions.conf":     "reject = 30; add_header = 15; greylist = 8;\n",
+	"actions.conf":     "reject = 40; add_header = 30; greylist = 20;\n",
 	"fuzzy_check.conf": "enabled = false;\n",
 	"rbl.conf":         "enabled = false;\n",
 	"surbl.conf":       "enabled = false;\n",
