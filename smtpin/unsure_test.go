@@ -7,7 +7,9 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 
+	"posthouse/dkim"
 	"posthouse/resolver"
 )
 
@@ -46,5 +48,31 @@ func TestUnsureIsNoFailure(t *testing.T) {
 		if !strings.Contains(got, c.want) {
 			t.Errorf("%s, %q: %q, want %s", c.from, c.signature, got, c.want)
 		}
+	}
+}
+
+// TestSlowKeyHidesNoFailure: a signature with a key that does not come does not keep another from failing.
+func TestSlowKeyHidesNoFailure(t *testing.T) {
+	t.Parallel()
+	key, err := dkim.GenerateKey("rsa", 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := dkim.Record(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		synctest.Test(t, func(t *testing.T) {
+			z, err := resolver.ParseZone(senders + dkim.ZoneRecord("s", "reject.test", record))
+			if err != nil {
+				t.Fatal(err)
+			}
+			w := authenticating(t, "auto", slowKeys{z})
+			got, _, h := w.deliver(t, "x@pass.test", slowlySigned+signedBySelf+"From: boss@reject.test\r\n\r\ntext\r\n")
+			if !strings.HasPrefix(got, "550 5.7.1") {
+				t.Errorf("%q: %v", got, h)
+			}
+		})
 	}
 }
