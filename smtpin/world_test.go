@@ -103,10 +103,11 @@ type outside struct {
 	*world
 }
 
-func (o outside) Trusted(*mail.Client) bool                          { return o.trusted }
-func (outside) Authorised(mail.Path) bool                            { return false }
-func (outside) Final(string) bool                                    { return false }
-func (outside) Deliverable(context.Context, mail.Path) (bool, error) { return true, nil }
+func (o outside) Trusted(*mail.Client) bool                           { return o.trusted }
+func (outside) Authorised(mail.Path) bool                             { return false }
+func (outside) Final(string) bool                                     { return false }
+func (outside) Deliverable(context.Context, mail.Path) (bool, error)  { return true, nil }
+func (outside) Names(context.Context, *mail.Client) ([]string, error) { return nil, nil }
 func (outside) Resolves(_ context.Context, domain string) (bool, error) {
 	if domain == "trouble.test" {
 		return false, reply.DNSTrouble
