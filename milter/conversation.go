@@ -66,6 +66,7 @@ func (c *conversation) connect(ctx context.Context) {
 	l, err := c.open(opening)
 	if err != nil {
 		c.fail(atConnect, errors.Join(context.Cause(ctx), err), c.Now().Sub(began))
+		c.permanent = len(c.notes)
 		return
 	}
 	c.link = l
