@@ -127,7 +127,8 @@ func readProbe(where, line string) (probe, error) {
 	for line = strings.TrimSpace(line); line != ""; line = strings.TrimSpace(line) {
 		end := strings.IndexByte(line+" ", ' ')
 		if line[0] == '<' { // may have blanks in it
-			end = strings.Index(line+" ", "> ") + 1
+			end = strings.IndexByte(line, '>')
+			end += strings.IndexByte(line[end:]+" ", ' ')
 		}
 		words, line = append(words, line[:end]), line[end:]
 	}
@@ -170,12 +171,18 @@ func (p *probe) play(server string) (outcome, text string, err error) {
 	if p.has("+early") {
 		a, err = k.read()
 	} else {
-		a, err = k.say("MAIL FROM:" + p.from)
+		a, err = k.say("MAIL FROM:" + parameters(p.from))
 	}
 	if err != nil || !a.ok() {
 		return "MAIL " + a.code(), a.text, err
 	}
 	return p.recipients(k)
+}
+
+// parameters writes <path>_SIZE=1 with blanks.
+func parameters(path string) string {
+	end := strings.IndexByte(path, '>')
+	return path[:end] + strings.ReplaceAll(path[end:], "_", " ")
 }
 
 func (p *probe) greet(k *talk) (answer, error) {
@@ -203,7 +210,7 @@ func (p *probe) recipients(k *talk) (outcome, text string, err error) {
 	var refused, last answer
 	taken := 0
 	for _, to := range p.to {
-		a, err := k.say("RCPT TO:" + to)
+		a, err := k.say("RCPT TO:" + parameters(to))
 		if err != nil {
 			return "RCPT", "", err
 		}
@@ -225,6 +232,11 @@ func (p *probe) recipients(k *talk) (outcome, text string, err error) {
 	return p.data(k)
 }
 
+// newlines are ends of lines, and of messages, that are none (SMTP smuggling).
+var newlines = map[string]string{
+	"+lf": "one\ntwo\r\n", "+lfdot": "one\n.\r\ntwo\r\n", "+dotlf": "one\r\n.\ntwo\r\n", "+lfdotlf": "one\n.\ntwo\r\n", "+crdot": "one\r\n.\rtwo\r\n",
+}
+
 const usual = "From: <a@good.test>\r\nTo: <pim@ipng.ch>\r\nSubject: probe\r\nDate: Sat, 21 Nov 2026 07:00:00 +0000\r\nMessage-ID: <probe@good.test>\r\n\r\nprobe\r\n"
 
 func (p *probe) data(k *talk) (outcome, text string, err error) {
@@ -235,6 +247,9 @@ func (p *probe) data(k *talk) (outcome, text string, err error) {
 	message := p.message
 	if message == "" {
 		message = usual
+	}
+	for _, f := range p.flags {
+		message += newlines[f]
 	}
 	if a, err = k.say(message + "."); err == nil {
 		k.say("QUIT")
