@@ -24,6 +24,7 @@ type Options struct {
 	MaxBody  int64                                                                // octets of a replaced body [50 MiB]
 	Log      *slog.Logger                                                         // nil: slog.Default
 	Now      func() time.Time                                                     // nil: time.Now
+	Failed   func(milter string)                                                  // hears of each failure of a filter; nil: nobody
 }
 
 func (o Options) withDefaults() *Options {

@@ -242,6 +242,9 @@ func (c *conversation) fail(at stage, err error, took time.Duration) Verdict {
 	err = fmt.Errorf("milter %s at %s: %w", c.name, at, err)
 	if blame {
 		c.Log.Warn("milter failed", "milter", c.name, "stage", at.String(), "default_action", c.DefaultAction, "err", err)
+		if c.Failed != nil {
+			c.Failed(c.name)
+		}
 	}
 	c.note(at, "failed: "+c.DefaultAction, took)
 	c.standing = Verdict{Milter: c.name, Err: err}

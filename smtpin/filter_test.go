@@ -28,7 +28,8 @@ func filtered(t testing.TB, f *maillab.Filter, action string) *world {
 	s.Address = config.Address{Network: "tcp", Host: "127.0.0.1", Port: f.Port()}
 	c.Upstream = []upstream.Server{s}
 	w.Spool = spool{}
-	w.Filters = milter.New([]milter.Config{c}, milter.Options{Hostname: "mx.test", Spool: spool{}, Log: w.log.Logger()})
+	w.Filters = milter.New([]milter.Config{c}, milter.Options{Hostname: "mx.test", Spool: spool{}, Log: w.log.Logger(),
+		Failed: func(string) { w.failed.Add(1) }})
 	return w
 }
 
@@ -174,8 +175,8 @@ func TestNoFilter(t *testing.T) {
 				got = "held"
 			}
 		}
-		if !strings.HasPrefix(got, want) {
-			t.Errorf("%s: %q, want %s", action, got, want)
+		if !strings.HasPrefix(got, want) || w.failed.Load() == 0 {
+			t.Errorf("%s: %q, want %s; %d failures", action, got, want, w.failed.Load())
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,8 +31,9 @@ type world struct {
 	queue   maillab.Carrier
 	log     maillab.Log
 	maps    *table.Table
-	file    string // of the alias table
-	trusted bool   // the client is of mynetworks
+	file    string       // of the alias table
+	trusted bool         // the client is of mynetworks
+	failed  atomic.Int32 // filters
 }
 
 func newWorld(t testing.TB, virtual string) *world {

@@ -29,6 +29,7 @@ func (s *service) filters(configs []milter.Config, hostname string, maxBody int6
 	if c.filters == nil || c.hostname != hostname || !reflect.DeepEqual(c.configs, configs) {
 		*c = chain{configs, hostname, milter.New(configs, milter.Options{
 			Resolver: s.standing.names, Hostname: hostname, Version: "Posthouse", Spool: s.spool(), MaxBody: maxBody, Log: s.log,
+			Failed: func(milter string) { s.standing.failures.WithLabelValues(milter).Inc() },
 		})}
 	}
 	return c.filters

@@ -114,6 +114,9 @@ func (s *service) openQueue(ctx context.Context) error {
 	if err := s.registry.Register(s.depth); err != nil {
 		return errors.Join(err, s.closeQueue())
 	}
+	if err := s.standing.registry.Register(s.standing.failures); err != nil {
+		return errors.Join(err, s.closeQueue())
+	}
 	if s.name == SMTPIn {
 		if s.standing.metrics, err = smtpin.NewMetrics(s.registry); err != nil {
 			return errors.Join(err, s.closeQueue())

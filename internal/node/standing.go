@@ -26,6 +26,7 @@ type standing struct {
 	servers  *delegation.Client
 	trails   policy.Trails
 	chain    chain
+	failures *prometheus.CounterVec // of milters, by their name in the file
 	room     waitingRoom
 	metrics  *smtpin.Metrics // of smtp-in
 }
@@ -39,6 +40,9 @@ const (
 // newStanding makes it. Names are looked up by the resolver of the way in force.
 func (s *service) newStanding() *standing {
 	st := &standing{names: inForce{s}, registry: prometheus.WrapRegistererWith(prometheus.Labels{"service": s.label}, s.process.registry)}
+	st.failures = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "posthouse", Name: "milter_failures_total", Help: "Times that a milter could not be asked, and its default_action stood in.",
+	}, []string{"milter"})
 	st.servers = delegation.New(delegation.Options{Log: s.log})
 	st.lists = dnsbl.New(dnsbl.Options{Resolver: st.names, Timeout: maxPatience, Log: s.log, Metrics: st.registry})
 	return st
