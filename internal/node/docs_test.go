@@ -15,6 +15,7 @@ import (
 
 	"posthouse/config"
 	"posthouse/delivery"
+	"posthouse/greylist"
 	"posthouse/maildrop"
 	"posthouse/smtpin"
 	"posthouse/smtpout"
@@ -127,6 +128,10 @@ func TestExampleHasTheDefaults(t *testing.T) {
 		{"maildrop", differ(&wantDrop.Config, &drop.Config, "Hostname", "Listen")},
 		{"maildrop relay", cmp.Diff(wantDrop.Restrictions.RelayRestrictions, drop.Restrictions.RelayRestrictions)},
 		{"delivery", differ(byDefault[delivery.Config](), &in.Delivery, "TransportMaps", "SourceAddresses")},
+		{"gate", differ(byDefault[smtpin.GateConfig](), &in.Gate, "Allow")},
+		{"dnsbl", differ(byDefault[smtpin.DNSBLConfig](), &in.DNSBL)},
+		{"greylist", differ(byDefault[greylist.Config](), &in.Greylist, "Exceptions", "RecipientExceptions")},
+		{"sender_authentication", differ(byDefault[smtpin.AuthenticationConfig](), &in.SenderAuthentication)},
 		{"srs", differ(byDefault[srs.Config](), in.SRS, "Domain", "SecretFile", "ExcludeDomains")},
 		{"lmtp", differ(byDefault[upstream.Server](), &drop.LMTP[0], "Address")},
 		{"auth", cmp.Diff("%u", out.Auth.UsernameFormat)},
