@@ -5,6 +5,7 @@ package policy
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -55,9 +56,10 @@ func (t *Trail) Add(s Step) {
 	t.steps = append(t.steps, s)
 }
 
+// cut copies: what is left must not keep a filter's long reply in memory as long as the trail is kept.
 func cut(s string) string {
 	if len(s) > maxWords {
-		return s[:maxWords]
+		return strings.Clone(s[:maxWords])
 	}
 	return s
 }

@@ -17,6 +17,7 @@ import (
 type chain struct {
 	configs  []milter.Config
 	hostname string
+	maxBody  int64
 	filters  *milter.Chain
 }
 
@@ -26,8 +27,8 @@ func (s *service) filters(configs []milter.Config, hostname string, maxBody int6
 		return nil
 	}
 	c := &s.standing.chain
-	if c.filters == nil || c.hostname != hostname || !reflect.DeepEqual(c.configs, configs) {
-		*c = chain{configs, hostname, milter.New(configs, milter.Options{
+	if c.filters == nil || c.hostname != hostname || c.maxBody != maxBody || !reflect.DeepEqual(c.configs, configs) {
+		*c = chain{configs, hostname, maxBody, milter.New(configs, milter.Options{
 			Resolver: s.standing.names, Hostname: hostname, Version: "Posthouse", Spool: s.spool(), MaxBody: maxBody, Log: s.log,
 			Failed: func(milter string) { s.standing.failures.WithLabelValues(milter).Inc() },
 		})}
