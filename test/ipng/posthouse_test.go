@@ -101,7 +101,7 @@ func startMX(t *testing.T, dir, node, address string) *mx {
 // start starts it, also again.
 func (m *mx) start(t *testing.T) {
 	t.Helper()
-	m.Process = maillab.Start(t, m.dir, binary, "smtp-in", "--config", "posthouse.yaml", "--node", m.node, "--allow-unenforced")
+	m.Process = maillab.Start(t, m.dir, binary, "smtp-in", "--config", "posthouse.yaml", "--node", m.node)
 	maillab.Wait(t, 3*maillab.Patience, "smtp-in on "+m.address, func() bool {
 		if m.Ended() {
 			t.Fatal("smtp-in ended before it took mail")
