@@ -4,6 +4,7 @@ package dmarc
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"posthouse/resolver"
@@ -45,8 +46,14 @@ func walk(ctx context.Context, r resolver.Resolver, domain string) ([]found, err
 	for i, name := range names {
 		answers[i] = make(chan answer, 1)
 		go func() {
-			record, ok, err := at(ctx, r, name)
-			answers[i] <- answer{record, ok, err}
+			var a answer
+			defer func() {
+				if p := recover(); p != nil {
+					a = answer{err: fmt.Errorf("look up the policy of %s: panic: %v", name, p)}
+				}
+				answers[i] <- a
+			}()
+			a.record, a.ok, a.err = at(ctx, r, name)
 		}()
 	}
 	var all []found

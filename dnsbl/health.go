@@ -116,7 +116,7 @@ func (l *Lister) examine(p probe, h *health) {
 	ctx, cancel := context.WithTimeout(context.Background(), l.Timeout)
 	defer cancel()
 	subject, name := p.test()
-	answer, err := l.Resolver.Ask(ctx, name, resolver.TypeA)
+	answer, err := l.askSafely(ctx, name)
 	if resolver.Temporary(err) {
 		h.settle(l.Now().Add(min(unsure, l.Recheck)), func() {})
 		return
@@ -129,6 +129,16 @@ func (l *Lister) examine(p probe, h *health) {
 		}
 		h.unhealthy, h.everybody = unhealthy, everybody
 	})
+}
+
+// askSafely asks in a goroutine of its own, where nobody else catches a panic.
+func (l *Lister) askSafely(ctx context.Context, name string) (answer resolver.Answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("look up %s: panic: %v", name, p)
+		}
+	}()
+	return l.Resolver.Ask(ctx, name, resolver.TypeA)
 }
 
 // settle ends an examination.

@@ -103,7 +103,7 @@ func (l *Lister) await(ctx context.Context, open []lookup) {
 	defer cancel()
 	var all sync.WaitGroup
 	for i := range open {
-		all.Go(func() { open[i].ask(ctx) })
+		all.Go(func() { open[i].askSafely(ctx) })
 	}
 	all.Wait()
 }

@@ -4,6 +4,7 @@ package dnsbl
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 
 	"posthouse/resolver"
@@ -60,6 +61,16 @@ func (k *lookup) ask(ctx context.Context) {
 		r.doubt(k.health.wait(ctx))
 	}
 	k.settle(r)
+}
+
+// askSafely is ask in a goroutine of its own, where nobody else catches a panic: it is an answer that could not be had.
+func (k *lookup) askSafely(ctx context.Context) {
+	defer func() {
+		if p := recover(); p != nil {
+			k.settle(Result{Err: fmt.Errorf("look up %s: panic: %v", k.name, p)})
+		}
+	}()
+	k.ask(ctx)
 }
 
 func (k *lookup) settle(r Result) {

@@ -63,6 +63,12 @@ func (c *conversation) connect(ctx context.Context) {
 	began := c.Now()
 	opening, cancel := context.WithTimeout(ctx, time.Duration(c.ConnectTimeout))
 	defer cancel()
+	defer func() { // nobody else is there to catch it
+		if p := recover(); p != nil {
+			c.fail(atConnect, fmt.Errorf("panic: %v", p), c.Now().Sub(began))
+			c.permanent = len(c.notes)
+		}
+	}()
 	l, err := c.open(opening)
 	if err != nil {
 		c.fail(atConnect, errors.Join(context.Cause(ctx), err), c.Now().Sub(began))
@@ -294,6 +300,7 @@ func (c *conversation) reset() {
 func (c *conversation) end() {
 	c.cancel(errEnded)
 	go func() {
+		defer func() { _ = recover() }() // a farewell hurts nobody
 		<-c.opened
 		if c.link == nil {
 			return

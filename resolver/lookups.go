@@ -58,8 +58,14 @@ func (l lookups) Addrs(ctx context.Context, host string) ([]netip.Addr, error) {
 	}
 	other := make(chan half, 1)
 	go func() {
-		six, err := l.aaaa(ctx, host)
-		other <- half{six, err}
+		var six half
+		defer func() {
+			if p := recover(); p != nil {
+				six = half{err: fmt.Errorf("look up AAAA of %s: panic: %v", host, p)}
+			}
+			other <- six
+		}()
+		six.addrs, six.err = l.aaaa(ctx, host)
 	}()
 	four, err := l.a(ctx, host)
 	six := <-other

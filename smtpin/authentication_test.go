@@ -167,7 +167,6 @@ func TestBrokenDNS(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			z, _ := resolver.ParseZone(senders)
 			w := authenticating(t, "reject", broken{z, silent})
-			w.Authentication.DKIM, w.Authentication.DMARC = false, false
 			start := time.Now()
 			got, env, h := w.deliver(t, "x@fail.test", hello)
 			if got != "" || env.Unauthenticated || !strings.Contains(h.Get("Authentication-Results"), "spf=temperror") {
