@@ -52,7 +52,20 @@ type spfCheck struct {
 
 // wanted reports a client about whom is asked: a stranger with an address.
 func (t *transaction) wanted() bool {
-	return t.service.Authentication != nil && t.client.Login == "" && t.client.Addr.IsValid() && !t.service.Facts.Trusted(t.client)
+	return t.service.Authentication != nil && t.client.Addr.IsValid() && t.stranger()
+}
+
+// stranger reports a client that is none of ours.
+func (t *transaction) stranger() bool {
+	return t.client.Login == "" && !t.service.Facts.Trusted(t.client)
+}
+
+// names are under which Authentication-Results are our word.
+func (s *Service) names() []string {
+	if s.Authentication == nil {
+		return []string{s.Hostname}
+	}
+	return []string{s.Authentication.AuthservID, s.Hostname}
 }
 
 // beginSPF asks about MAIL while the dialogue goes on. The goroutine holds nothing of the transaction.

@@ -54,10 +54,12 @@ func (t *transaction) ask(ctx context.Context, d *draft) (*authenticated, milter
 	if wanted || filters != nil {
 		d.uncover()
 	}
+	if t.stranger() { // whoever checks here: what claims to be ours is not (RFC 8601 5)
+		authres.Strip(&d.msg.Header, t.service.names()...)
+	}
 	if !wanted {
 		return nil, filters.Message(ctx, t.env, &d.msg)
 	}
-	authres.Strip(&d.msg.Header, t.service.Authentication.AuthservID, t.service.Hostname)
 	if filters == nil {
 		found := t.service.Authentication.authenticate(ctx, t.spf, d.signed())
 		return &found, milter.Result{}

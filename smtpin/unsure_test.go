@@ -76,3 +76,15 @@ func TestSlowKeyHidesNoFailure(t *testing.T) {
 		})
 	}
 }
+
+// TestForgedResultsGoWithoutAuthentication: fields in our name are taken out, also where nobody checks senders here: a filter or a
+// reader of ours may believe them.
+func TestForgedResultsGoWithoutAuthentication(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, people)
+	w.Hostname = "mx.test"
+	_, _, h := w.deliver(t, "x@client.test", "Authentication-Results: mx.test; dmarc=pass\r\nAuthentication-Results: other.test; spf=pass\r\n"+hello)
+	if all := h.Values("Authentication-Results"); len(all) != 1 || all[0] != "other.test; spf=pass" {
+		t.Errorf("%q", all)
+	}
+}
