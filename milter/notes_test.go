@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"strings"
 	"testing"
 )
 
@@ -22,5 +23,15 @@ func TestAFilterThatIsDownIsNoted(t *testing.T) {
 	}
 	if notes := s.Notes(); len(notes) != 1 || notes[0].Answer != "failed: tempfail" {
 		t.Errorf("%+v", notes)
+	}
+}
+
+// However long a filter's words and code are, the line that a client reads is one of RFC 5321 4.5.3.1.5.
+func TestALongReplyFitsIntoALine(t *testing.T) {
+	t.Parallel()
+	f := newScript(at('M', pkt('y', "550 5.999.999 "+strings.Repeat("x", 2000)+"\x00")))
+	v, _ := talk(t, one(t, f), simple)
+	if line := v.Reply.String(); !strings.HasPrefix(line, "550 5.999.999 xxx") || len(line)+2 > 512 {
+		t.Errorf("%d octets: %s", len(line)+2, line)
 	}
 }

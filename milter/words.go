@@ -14,7 +14,7 @@ import (
 
 const (
 	maxReplyLines = 32  // what libmilter's smfi_setmlreply takes
-	maxReplyLine  = 500 // octets, so that the line of RFC 5321 4.5.3.1.5 holds code and text
+	maxReplyLine  = 496 // octets, so that the line of RFC 5321 4.5.3.1.5 holds both codes, text and CRLF
 )
 
 // decision waits for the answer to an event, past any "progress".
