@@ -144,3 +144,25 @@ func BenchmarkRcpt(b *testing.B) {
 
 // quiet does not note what it is asked.
 type quiet struct{ *facts }
+
+// TestTrailsAreBounded: however long their stories, refusals take no more memory than they may.
+func TestTrailsAreBounded(t *testing.T) {
+	t.Parallel()
+	var trails Trails
+	long := strings.Repeat("x", maxWords)
+	for i := range maxTrails {
+		steps := make([]Step, maxSteps)
+		for j := range steps {
+			steps[j] = Step{Asked: long, Answer: long}
+		}
+		trails.Add(Record{To: fmt.Sprint(i), Steps: steps})
+	}
+	kept := trails.Last(maxTrails)
+	sum := 0
+	for i := range kept {
+		sum += kept[i].size()
+	}
+	if len(kept) < 10 || len(kept) == maxTrails || sum > maxTrailOctets || sum != trails.octets || kept[len(kept)-1].To != "999" {
+		t.Errorf("%d records of %d octets (counted: %d)", len(kept), sum, trails.octets)
+	}
+}

@@ -3,14 +3,18 @@
 package policy
 
 import (
+	"slices"
 	"sync"
 	"time"
 
 	"posthouse/mail"
 )
 
-// maxTrails is how many refused messages are remembered.
-const maxTrails = 1000
+// How much is remembered of refused messages.
+const (
+	maxTrails      = 1000
+	maxTrailOctets = 8 << 20
+)
 
 // Record is one refusal and how it came about.
 type Record struct {
@@ -24,23 +28,35 @@ type Record struct {
 	Steps  []Step    `json:"steps"`
 }
 
-// Trails are the last 1000 refusals. The zero Trails is empty; several goroutines may use it.
+// Trails are the last 1000 refusals, or fewer if they have long stories: strangers choose how many names there are to ask
+// about. The zero Trails is empty; several goroutines may use it.
 type Trails struct {
-	mu   sync.Mutex
-	ring []Record
-	next int // where the oldest stands, once the ring is full
+	mu     sync.Mutex
+	kept   []Record // the oldest first
+	octets int
 }
 
-// Add remembers a refusal; the oldest goes.
+// Add remembers a refusal; the oldest go.
 func (t *Trails) Add(r Record) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if len(t.ring) < maxTrails {
-		t.ring = append(t.ring, r)
-		return
+	t.kept = append(t.kept, r)
+	t.octets += r.size()
+	for len(t.kept) > maxTrails || t.octets > maxTrailOctets {
+		t.octets -= t.kept[0].size()
+		t.kept[0] = Record{}
+		t.kept = t.kept[1:]
 	}
-	t.ring[t.next] = r
-	t.next = (t.next + 1) % maxTrails
+}
+
+// size is about what a record takes in memory. Words that stand in the configuration are counted too.
+func (r *Record) size() int {
+	const fixed, step = 256, 112
+	n := fixed + len(r.HELO) + len(r.From) + len(r.To) + len(r.Reply) + step*cap(r.Steps)
+	for _, s := range r.Steps {
+		n += len(s.Rule) + len(s.Asked) + len(s.Answer)
+	}
+	return n
 }
 
 // Find are the refusals of one transaction, the oldest first: each of its recipients may have one.
@@ -58,10 +74,6 @@ func (t *Trails) Find(id mail.ID) []Record {
 func (t *Trails) Last(n int) []Record {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	n = max(min(n, len(t.ring)), 0)
-	out := make([]Record, n)
-	for i := range out {
-		out[i] = t.ring[(t.next+len(t.ring)-n+i)%len(t.ring)]
-	}
-	return out
+	n = max(min(n, len(t.kept)), 0)
+	return slices.Clone(t.kept[len(t.kept)-n:])
 }
