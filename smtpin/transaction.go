@@ -40,7 +40,7 @@ func (s *session) Mail(ctx context.Context, env *mail.Envelope) (smtpd.Transacti
 		s.filters.Reset()
 		return nil, err
 	}
-	if t.wanted() && t.service.Authentication.SPF {
+	if t.refusal == nil && t.wanted() && t.service.Authentication.SPF {
 		t.beginSPF(ctx)
 	}
 	return t, nil

@@ -88,3 +88,25 @@ func TestForgedResultsGoWithoutAuthentication(t *testing.T) {
 		t.Errorf("%q", all)
 	}
 }
+
+// TestNobodyAsksAboutARefusedClient: a client that the gate has refused costs no look-ups of its own choosing.
+func TestNobodyAsksAboutARefusedClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		z, err := resolver.ParseZone(senders)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := authenticating(t, "auto", broken{z, false}) // which panics when it is asked
+		w.Gate = gated(t, "enforce").Gate
+		tx, env := w.stranger(t, "x@fail.test")
+		if got := rcpt(t, tx, env, "a@alias.test"); got != "550 5.7.1" {
+			t.Errorf("%q", got)
+		}
+		synctest.Wait()
+		tx.Close()
+		if w.log.Has("panic") {
+			t.Error("SPF was asked")
+		}
+	})
+}
