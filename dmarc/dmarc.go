@@ -8,10 +8,11 @@ import (
 
 	"github.com/miekg/dns"
 
+	"posthouse/mail"
 	"posthouse/resolver"
 )
 
-// Status is the result of a check, in the words of RFC 8601 2.7 and RFC 9989.
+// Status is the result of a check, in the words of RFC 9989 9.2.
 type Status string
 
 const (
@@ -87,7 +88,15 @@ type check struct {
 	trouble  error   // what lies further up is not known
 }
 
-func canonical(domain string) string { return strings.ToLower(strings.TrimSuffix(domain, ".")) }
+// canonical makes domains comparable: in lower-case A-labels (RFC 9989 4.4, 5.3.1). What is no domain of an address, as a name with
+// "_" in front may be in d=, is compared as it is.
+func canonical(domain string) string {
+	domain = strings.TrimSuffix(domain, ".")
+	if d, err := mail.ParseDomain(domain); err == nil {
+		return d
+	}
+	return strings.ToLower(domain)
+}
 
 // own reports a record of the author domain itself, which needs no other to apply.
 func (c *check) own() bool { return len(c.walked) > 0 && c.walked[0].domain == c.author }
@@ -138,6 +147,8 @@ func (c *check) stands(domain string, strict bool) (bool, error) {
 		return true, nil
 	case strict:
 		return false, nil
+	case top(domain) != top(c.author): // of no organization in common, whatever the DNS did not tell
+		return false, nil
 	case c.trouble != nil:
 		return false, c.trouble
 	}
@@ -151,6 +162,9 @@ func (c *check) stands(domain string, strict bool) (bool, error) {
 	}
 	return organization(domain, other) == org, nil
 }
+
+// top is the last label.
+func top(domain string) string { return domain[strings.LastIndexByte(domain, '.')+1:] }
 
 // related reports that domain can have that organizational domain at all: it is that or below it. Others need no walk.
 func related(domain, org string) bool { return domain == org || strings.HasSuffix(domain, "."+org) }

@@ -120,12 +120,20 @@ func (n *noted) TXT(ctx context.Context, name string) ([]string, error) {
 	return n.Resolver.TXT(ctx, name)
 }
 
-// TestWalk is the eight questions of RFC 9989 4.10, and those of B.4.2.
+func (n *noted) Ask(ctx context.Context, name string, rrtype uint16) (resolver.Answer, error) {
+	if name == n.fail {
+		return resolver.Answer{}, errors.New("SERVFAIL")
+	}
+	return n.Resolver.Ask(ctx, name, rrtype)
+}
+
+// TestWalk is the eight questions of RFC 9989 4.10, and those of 5.1.8 and B.4.2.
 func TestWalk(t *testing.T) {
 	t.Parallel()
 	for domain, want := range map[string]string{
 		"a.b.c.d.e.f.g.h.i.j.mail.example.com": "a.b.c.d.e.f.g.h.i.j.mail.example.com g.h.i.j.mail.example.com h.i.j.mail.example.com i.j.mail.example.com j.mail.example.com mail.example.com example.com com",
 		"a.b.c.d.e.f.g.h.i.j.k.example.com":    "a.b.c.d.e.f.g.h.i.j.k.example.com g.h.i.j.k.example.com h.i.j.k.example.com i.j.k.example.com j.k.example.com k.example.com example.com com",
+		"mail.a.b.c.d.e.f.g.example.com":       "mail.a.b.c.d.e.f.g.example.com c.d.e.f.g.example.com d.e.f.g.example.com e.f.g.example.com f.g.example.com g.example.com example.com com",
 		"a.b.c.d.e.f.g.h":                      "a.b.c.d.e.f.g.h b.c.d.e.f.g.h c.d.e.f.g.h d.e.f.g.h e.f.g.h f.g.h g.h h",
 		"a.mail.example.com":                   "a.mail.example.com mail.example.com example.com com",
 		"com":                                  "com",
@@ -210,9 +218,19 @@ func TestTroubleWithTheDNS(t *testing.T) {
 		{"_dmarc.test", "b.a.test", "b.a.test", nil, TempError},
 		{"_dmarc.b.a.test", "a.test", "b.a.test", nil, TempError},
 		{"_dmarc.b.a.test", "a.test", "b.a.test", []string{"a.test"}, Pass},
+		{"_dmarc.b.a.test", "a.test", "c.b.a.test", nil, TempError},
 		{"_dmarc.other.test", "a.test", "other.test", nil, Fail}, // of another organization in any case
+		{"_dmarc.test", "a.test", "other.test", nil, TempError},  // both may be of one
+		{"_dmarc.test", "a.test", "other.invalid", []string{"b.a.invalid"}, Fail},
+		{"_dmarc.test", "a.test", "other.invalid", []string{"a.test"}, Pass},
+		{"_dmarc.test", "x.n.test", "y.n.test", nil, Pass}, // psd=n, psd=y: what lies further up does not matter
+		{"_dmarc.test", "x.y.test", "z.x.y.test", nil, Pass},
+		{"there.a.test", "there.a.test", "", nil, TempError}, // np may apply
+		{"there.a.test", "there.a.test", "a.test", nil, Pass},
+		{"there.n.test", "there.n.test", "", nil, Fail}, // no np
 	} {
-		r := Check(t.Context(), &noted{Resolver: zone(t, "a.test v=DMARC1; p=reject"), fail: c.fail}, c.author, c.spf, c.dkim)
+		z := zone(t, "a.test v=DMARC1; p=reject; np=none", "n.test v=DMARC1; p=reject; psd=n", "y.test v=DMARC1; p=reject; psd=y")
+		r := Check(t.Context(), &noted{Resolver: z, fail: c.fail}, c.author, c.spf, c.dkim)
 		if r.Status != c.want || (r.Err != nil) != (c.want == TempError) {
 			t.Errorf("%s fails, %s %s %v: %+v", c.fail, c.author, c.spf, c.dkim, r)
 		}

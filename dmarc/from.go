@@ -66,15 +66,17 @@ func Authors(h mail.Header) ([]string, error) {
 	}
 	var out []string
 	for _, address := range addresses(values[0]) {
-		domain, err := mail.ParseDomain(strings.TrimSuffix(address[strings.LastIndexByte(address, '@')+1:], "."))
-		if err != nil {
-			return nil, errors.New("a domain in From is malformed")
-		}
-		if !slices.Contains(out, domain) {
-			out = append(out, domain)
-		}
-		if len(out) > maxAuthors {
-			return nil, errors.New("too many domains in From")
+		for _, name := range domains(address) {
+			domain, err := mail.ParseDomain(strings.TrimSuffix(name, "."))
+			if err != nil {
+				return nil, errors.New("a domain in From is malformed")
+			}
+			if !slices.Contains(out, domain) {
+				out = append(out, domain)
+			}
+			if len(out) > maxAuthors {
+				return nil, errors.New("too many domains in From")
+			}
 		}
 	}
 	if len(out) == 0 {
@@ -83,11 +85,25 @@ func Authors(h mail.Header) ([]string, error) {
 	return out, nil
 }
 
+// domains is what follows each "@" of an address, but for those of a source route (RFC 5322 4.4). An address has one. In
+// boss@bank.test@other.test a reader may see the first, and who sent it proves the last: both are authors (RFC 9989 11.5).
+func domains(address string) []string {
+	names := strings.Split(address, "@")[1:]
+	if address[0] != '@' {
+		return names
+	}
+	end := slices.IndexFunc(names, func(s string) bool { return strings.Contains(s, ":") && !strings.HasSuffix(s, "]") })
+	if end+1 == len(names) {
+		return []string{""} // a route to nowhere
+	}
+	return names[end+1:]
+}
+
 // addresses are the parts of a mailbox list that hold an "@": what stands in angle brackets, and elements without them. In one
 // that has brackets, an "@" before them belongs to the display name; after them it is an address of its own.
 func addresses(list string) []string {
 	var out []string
-	var text strings.Builder // of the element, without blanks, comments and quoted strings
+	var text strings.Builder // of the element, without blanks and comments, and with a mark for a quoted string in front
 	take := func(keep bool) {
 		if s := text.String(); keep && strings.IndexByte(s, '@') >= 0 {
 			out = append(out, s)
@@ -99,6 +115,9 @@ func addresses(list string) []string {
 		switch c := list[i]; {
 		case c == '"':
 			i = quotedEnd(list, i)
+			if text.Len() == 0 {
+				text.WriteByte('"')
+			}
 		case c == '(':
 			i = commentEnd(list, i)
 		case c == ' ' || c == '\t':

@@ -24,7 +24,8 @@ type Record struct {
 }
 
 // ParseRecord reads a record; false: it is none for us, since it does not begin with v=DMARC1. Unknown tags and values that make no
-// sense are passed over (RFC 9989 4.8). Of equal tags the first counts.
+// sense are passed over (RFC 9989 4.8). So is a tag that comes again: DKIM, whose syntax this is (4.7), would have the whole record
+// ignored, but here an error behind v= costs no more than itself. Tags may be written in capitals.
 func ParseRecord(text string) (Record, bool) {
 	r := Record{PublicSuffix: 'u'}
 	if len(text) > maxRecord {
@@ -80,17 +81,21 @@ func (r *Record) policy(value string) Policy {
 	return ""
 }
 
-// hasAddress reports a URI with a scheme (RFC 3986 3.1) among several.
+// hasAddress reports a URI among several, of whatever scheme (RFC 9989 4.7, 4.10.1).
 func hasAddress(list string) bool {
 	for uri := range strings.SplitSeq(list, ",") {
 		scheme, rest, found := strings.Cut(trim(uri), ":")
-		if found && rest != "" && isScheme(scheme) && !strings.ContainsAny(rest, " \t<>\"") {
+		if found && rest != "" && isScheme(scheme) && strings.Trim(rest, uriCharacters) == "" {
 			return true
 		}
 	}
 	return false
 }
 
+// uriCharacters are those of RFC 3986 2 in lower case, but for the comma, which parts addresses.
+const uriCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-._~:/?#[]@!$&'()*+;=%"
+
+// isScheme: RFC 3986 3.1.
 func isScheme(s string) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
