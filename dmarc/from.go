@@ -20,11 +20,18 @@ const (
 
 // Message is Check for the author of a message. A field that names several domains is checked for each, and the worst result
 // counts, as RFC 9989 11.5 recommends: else a second author would be the way around the first one's policy. Without one readable
-// From field, or with more than 4 domains in it, nobody can be asked: permerror (5.3.1).
+// From field, or with more than 4 domains in it, there is no author: permerror (5.3.1). But whom such a message names, a reader may
+// see: what their policies ask for counts all the same.
 func Message(ctx context.Context, r resolver.Resolver, h mail.Header, spfDomain string, dkimDomains []string) Result {
 	authors, err := Authors(h)
 	if err != nil {
-		return Result{Status: PermError, Disposition: Nothing, Err: err}
+		worst := Result{Status: PermError, Disposition: Nothing, Err: err}
+		for _, author := range mentioned(h) {
+			if other := Check(ctx, r, author, spfDomain, dkimDomains); other.Disposition != Nothing && other.weight() > worst.weight() {
+				worst = other
+			}
+		}
+		return worst
 	}
 	worst := Check(ctx, r, authors[0], spfDomain, dkimDomains)
 	for _, author := range authors[1:] {
@@ -83,6 +90,27 @@ func Authors(h mail.Header) ([]string, error) {
 		return nil, errors.New("no address in From")
 	}
 	return out, nil
+}
+
+// mentioned are the first and the last domains that can be read in any From field, 4 at most: those are what a reader sees of many.
+func mentioned(h mail.Header) []string {
+	var all []string
+	seen := map[string]bool{}
+	for _, value := range h.Values("From") {
+		for _, address := range addresses(value[:min(len(value), maxFrom)]) {
+			for _, name := range domains(address) {
+				domain, err := mail.ParseDomain(strings.TrimSuffix(name, "."))
+				if err == nil && !seen[domain] {
+					seen[domain] = true
+					all = append(all, domain)
+				}
+			}
+		}
+	}
+	if n := len(all); n > maxAuthors {
+		all = append(all[:maxAuthors/2], all[n-maxAuthors/2:]...)
+	}
+	return all
 }
 
 // domains is what follows each "@" of an address, but for those of a source route (RFC 5322 4.4). An address has one. In

@@ -97,8 +97,16 @@ func TestMessage(t *testing.T) {
 			t.Errorf("%q: %+v", value, r)
 		}
 	}
-	if r := Message(t.Context(), z, from("x@a.test", "x@c.test"), "a.test", nil); r.Status != PermError || r.Err == nil {
+	if r := Message(t.Context(), z, from("x@a.test", "x@d.test"), "a.test", nil); r.Status != PermError || r.Err == nil {
 		t.Errorf("two fields: %+v", r)
+	}
+	for _, h := range []mail.Header{ // no author, but somebody whom a reader may take for one
+		from("x@a.test", "x@c.test"), from("x@c.test", "x@a.test"), from("x@a..test, x@c.test"),
+		from("x@a.test, x@d.test, x@e.test, x@f.test, x@g.test, x@c.test"), from("x@c.test, x@d.test, x@e.test, x@f.test, x@g.test, x@a.test"),
+	} {
+		if r := Message(t.Context(), z, h, "a.test", nil); r.Status != Fail || r.Disposition != Reject || r.Domain != "c.test" {
+			t.Errorf("%s: %+v", h, r)
+		}
 	}
 }
 

@@ -111,13 +111,16 @@ func TestNobodyAsksAboutARefusedClient(t *testing.T) {
 	})
 }
 
-// TestASecondFromIsNoWayAround: whichever From field a reader sees, its domain's policy holds.
+// TestASecondFromIsNoWayAround: whichever author a reader sees, his domain's policy holds.
 func TestASecondFromIsNoWayAround(t *testing.T) {
 	t.Parallel()
 	const self, boss = "From: x@pass.test\r\n", "From: boss@reject.test\r\n"
 	for text, want := range map[string]string{
 		self + boss: "550 5.7.1", boss + self: "550 5.7.1", boss + boss: "550 5.7.1", strings.Repeat(self, 20) + boss: "550 5.7.1",
 		boss + strings.Repeat(self, 20): "550 5.7.1", self + self: "", "Subject: nobody\r\n": "",
+		"From: a@b1.test, a@b2.test, a@b3.test, a@b4.test, boss@reject.test\r\n": "550 5.7.1",
+		"From: boss@reject.test, a@b1.test, a@b2.test, a@b3.test, a@b4.test\r\n": "550 5.7.1",
+		"From: a@b..test, boss@reject.test\r\n":                                  "550 5.7.1",
 	} {
 		w := authenticating(t, "auto", nil)
 		if got, _, h := w.deliver(t, "x@pass.test", text+"\r\ntext\r\n"); len(got) < len(want) || got[:len(want)] != want || want == "" && got != "" {
