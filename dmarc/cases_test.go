@@ -121,6 +121,7 @@ func TestDiscovery(t *testing.T) {
 		{"psd=n before the record further up", "b.example.com: v=DMARC1; p=reject; psd=n\nexample.com: v=DMARC1; p=none", "a.b.example.com", "", "", Fail, "b.example.com", Reject},
 		{"the organization before what lies between", "b.example.com: v=DMARC1; p=none\nexample.com: v=DMARC1; p=reject", "a.b.example.com", "", "", Fail, "example.com", Reject},
 		{"the organization before its suffix", "example: v=DMARC1; p=reject; psd=y\nfoo.example: v=DMARC1; p=none", "foo.example", "", "", Fail, "foo.example", Nothing},
+		{"the organization before its suffix, from below", "example: v=DMARC1; p=reject; psd=y\nfoo.example: v=DMARC1; p=quarantine", "a.b.foo.example", "", "", Fail, "foo.example", Quarantine},
 		{"the suffix, without an organization's", "example: v=DMARC1; p=none; sp=reject; psd=y\nfoo.example. A 127.0.0.1", "foo.example", "", "", Fail, "example", Reject},
 		{"the suffix before what lies between", "example: v=DMARC1; p=reject; psd=y\na.foo.example: v=DMARC1; p=none", "b.a.foo.example", "", "", Fail, "example", Reject},
 		{"a name of one label", "example: v=DMARC1; p=reject; psd=y", "example", "", "example", Pass, "example", Nothing},

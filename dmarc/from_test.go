@@ -114,6 +114,7 @@ func FuzzAuthors(f *testing.F) {
 	f.Add(`"b@b.test" <a@a.test>, (c) Team: x@[192.0.2.1], <@r.test:y@y.test>;`)
 	f.Add("a@bücher.test\r\n <")
 	f.Add(`"\`)
+	f.Add(`<@r.test:x@y.test@z.test>, "a"@[IPv6:::1]@b.test`)
 	f.Fuzz(func(t *testing.T, value string) {
 		domains, err := Authors(from(value))
 		if (err == nil) != (len(domains) > 0) || len(domains) > maxAuthors {
