@@ -8,9 +8,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,9 +49,26 @@ func withBinary(run func() int) (int, error) {
 	return run(), nil
 }
 
+// sources looks at every source of the program. What a test looks at is what `go test` takes for its inputs, and without this
+// it would give yesterday's answer for today's program. It has to be in a test: what TestMain does is not noted.
+var sources = sync.OnceValue(func() error {
+	return filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		if name := entry.Name(); filepath.Ext(name) == ".go" || name == "go.mod" || name == "go.sum" {
+			_, err = os.Stat(path)
+		}
+		return err
+	})
+})
+
 // room is a folder for one test, with a short path since sockets live in it. It is kept when the test fails.
 func room(t *testing.T) string {
 	t.Helper()
+	if err := sources(); err != nil {
+		t.Fatal(err)
+	}
 	dir, err := os.MkdirTemp("", "posthouse-")
 	if err != nil {
 		t.Fatal(err)
