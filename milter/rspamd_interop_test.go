@@ -16,7 +16,7 @@ import (
 
 // gtube is refused by every filter for spam; Rspamd tags its sister.
 const (
-	gtube  = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+	gtube  = maillab.GTUBE
 	tagged = "YJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 )
 
@@ -24,11 +24,7 @@ const (
 func startRspamd(t *testing.T, redis int) (*maillab.Process, Config) {
 	t.Helper()
 	p, address := maillab.Rspamd(t, redis)
-	return p, entry(func(c *Config) {
-		if err := c.Address.UnmarshalText([]byte(address)); err != nil {
-			t.Fatal(err)
-		}
-	})
+	return p, filterAt(t, address)
 }
 
 // Rspamd judges as it does behind Postfix: what is clean passes, what is not is tagged, greylisted or refused; and where one of

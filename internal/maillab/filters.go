@@ -4,7 +4,6 @@ package maillab
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -33,30 +32,17 @@ func Rspamd(t testing.TB, redis int) (p *Process, address string) {
 		if err := os.Mkdir(filepath.Join(dir, sub), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		if out, err := Run(t, dir, "chown", "_rspamd", sub); err != nil {
-			t.Fatal(err, out)
-		}
+		give(t, "_rspamd", filepath.Join(dir, sub))
 	}
 	if err := os.Mkdir(filepath.Join(dir, "local.d"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	for name, text := range rspamdFiles(dir, address, redis) {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		put(t, dir, name, text)
 	}
 	p = Start(t, dir, "rspamd", "-f", "-u", "_rspamd", "-g", "_rspamd", "-p", dir+"/run/rspamd.pid",
 		"--var=LOCAL_CONFDIR="+dir, "--var=DBDIR="+dir+"/db", "--var=RUNDIR="+dir+"/run", "--var=LOGDIR="+dir+"/log")
-	Wait(t, warmUp, "Rspamd at "+address, func() bool {
-		if p.Ended() {
-			t.Fatal("rspamd ended")
-		}
-		c, err := net.DialTimeout("tcp", address, time.Second)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	waitMilter(t, p, "tcp", address)
 	return p, address
 }
 
