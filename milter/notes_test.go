@@ -18,6 +18,7 @@ func TestAFilterThatIsDownIsNoted(t *testing.T) {
 	client := stranger()
 	s := c.Connect(&client)
 	defer s.Close()
+	<-s.conversations[0].opened // the client takes its time
 	if v := s.Mail(t.Context(), envelope(t)); v.Action != Tempfail {
 		t.Fatalf("%+v", v)
 	}
