@@ -123,9 +123,12 @@ func TestDMARC(t *testing.T) {
 		{"auto", "pass.test, boss@reject.test", "550 5.7.1"}, // a first author is no way around the second one's policy
 	} {
 		w := authenticating(t, c.enforcement, nil)
-		got, env, _ := w.deliver(t, "x@pass.test", "From: x@"+c.author+"\r\n\r\ntext\r\n")
+		got, env, h := w.deliver(t, "x@pass.test", "From: x@"+c.author+"\r\n\r\ntext\r\n")
 		if env.Hold != "" {
 			got = "held"
+		}
+		if got == "" && c.enforcement == "off" && !strings.Contains(h.Get("Authentication-Results"), "policy.dmarc="+c.author[:6]) {
+			t.Errorf("the field does not tell what %s asks for: %s", c.author, h)
 		}
 		if got != c.want && (c.want == "" || !strings.HasPrefix(got, c.want)) {
 			t.Errorf("%s, %s: %q, want %q", c.enforcement, c.author, got, c.want)

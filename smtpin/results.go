@@ -72,6 +72,9 @@ func dmarcMethod(r dmarc.Result) authres.Method {
 	if r.Domain != "" {
 		m.Properties = []authres.Property{{Type: "header", Name: "from", Value: r.Domain}}
 	}
+	if r.Status == dmarc.Fail { // what is asked for in the end, by p, sp, np and t (RFC 9989 9.1)
+		m.Properties = append(m.Properties, authres.Property{Type: "policy", Name: "dmarc", Value: string(r.Disposition)})
+	}
 	return m
 }
 
