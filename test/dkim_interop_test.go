@@ -39,7 +39,7 @@ func TestSignatureVerifiesElsewhere(t *testing.T) {
 	}
 	dir := room(t)
 	writeFile(t, dir, "message.eml", sink.Wait(t, 1)[0].Data, 0o644)
-	server := serveZone(t, filepath.Join(s.dir, "zone"))
+	server := serveZone(t, "127.53.0.1", filepath.Join(s.dir, "zone"))
 	t.Run("Mail::DKIM", func(t *testing.T) {
 		out, err := maillab.Run(t, dir, "perl", "-e", verifyScript, server, "53", "message.eml")
 		if err != nil || strings.TrimSpace(out) != "posthouse.test pass" {
@@ -63,8 +63,8 @@ func TestSignatureVerifiesElsewhere(t *testing.T) {
 	})
 }
 
-// serveZone serves a zone file on port 53 of an address of its own in 127/8, which only root may do, and returns the address.
-func serveZone(t *testing.T, file string) string {
+// serveZone serves a zone file on port 53 of an address in 127/8, of its own, which only root may do, and returns the address.
+func serveZone(t *testing.T, address, file string) string {
 	t.Helper()
 	f, err := os.Open(file)
 	if err != nil {
@@ -79,7 +79,6 @@ func serveZone(t *testing.T, file string) string {
 	if err := zone.Err(); err != nil {
 		t.Fatal(err)
 	}
-	const address = "127.53.0.1"
 	conn, err := net.ListenPacket("udp", address+":53")
 	if err != nil {
 		t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 )
 
 // gtube is refused by every filter for spam.
-const gtube = "XJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
+const gtube = maillab.GTUBE
 
 // newFiltered starts an smtp-in with such milters, whose clients a proxy announces.
 func newFiltered(t *testing.T, sink *maillab.Sink, milters string) *forwarder {
