@@ -3,6 +3,7 @@
 package node
 
 import (
+	"errors"
 	"time"
 
 	"posthouse/alias"
@@ -48,7 +49,10 @@ func planSMTPIn(s *service, n *snapshot) (*way, error) {
 	if w.routes, err = s.newRoutes(n, m.dead); err != nil {
 		return nil, err
 	}
-	return w, m.openFacts(n, rules, w)
+	if err := m.openFacts(n, rules, w); err != nil {
+		return nil, errors.Join(err, w.routes.close())
+	}
+	return w, nil
 }
 
 func (m *mx) openGate(n *snapshot, rules *smtpin.Service) error {

@@ -4,7 +4,6 @@ package content
 
 import (
 	"context"
-	"fmt"
 
 	"posthouse/mail"
 	"posthouse/policy"
@@ -36,18 +35,26 @@ type Result struct {
 type Hit struct {
 	Action string // reject, warning, info, replace... as Postfix logs it
 	Where  string // header or body
-	Line   string // what matched: its first 200 octets, printable
+	Line   string // the field that matched: its first 200 octets, printable; "" of a body, which no log is to hold
 	Text   string // what the action says
 	Table  string // the line of the table
 }
 
-// String is the hit as Postfix logs it: "reject: header Subject: free: 5.7.1 no, thanks".
+// String is the hit as Postfix logs it, "reject: header Subject: free: 5.7.1 no, thanks", but for the text of a body:
+// "reject: body by body_checks:3".
 func (h Hit) String() string {
-	s := fmt.Sprintf("%s: %s %s", h.Action, h.Where, h.Line)
+	s := h.Action + ": " + h.subject()
 	if h.Text != "" {
 		s += ": " + h.Text
 	}
 	return s
+}
+
+func (h Hit) subject() string {
+	if h.Line == "" {
+		return h.Where + " by " + h.Table
+	}
+	return h.Where + " " + h.Line
 }
 
 // Examine asks the tables about a message. It should have our Received on top already: Postfix shows it to header_checks. An

@@ -266,3 +266,18 @@ func FuzzExamine(f *testing.F) {
 		}
 	})
 }
+
+// The text of a body stands in nothing that is logged.
+func TestBodyIsNotLogged(t *testing.T) {
+	t.Parallel()
+	c := &Checks{Body: view(t, "regexp", "/secret/ REJECT not here\n")}
+	r, err := c.Examine(t.Context(), letter(t, "A: 1\n\nthe secret word\n"), maillab.Spool{})
+	if err != nil || len(r.Hits) != 1 {
+		t.Fatalf("%v %+v", err, r)
+	}
+	for _, said := range []string{r.Hits[0].String(), r.Verdict.Err().Error()} {
+		if strings.Contains(said, "word") || !strings.Contains(said, "body by ") {
+			t.Errorf("%q", said)
+		}
+	}
+}

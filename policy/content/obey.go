@@ -50,7 +50,11 @@ func (x *examination) ask(v table.View, where, key string) edit {
 			return edit{}
 		}
 	}
-	return x.obey(a, Hit{Where: where, Line: printable(key, 200), Text: printable(a.text, maxText), Table: line})
+	h := Hit{Where: where, Text: printable(a.text, maxText), Table: line}
+	if where != "body" { // which is nobody's business, and hits end in the log
+		h.Line = printable(key, 200)
+	}
+	return x.obey(a, h)
 }
 
 func (x *examination) obey(a action, h Hit) edit {
@@ -110,7 +114,7 @@ func (x *examination) affect(a action, h Hit) {
 }
 
 func (x *examination) refuse(r reply.Reply, h Hit) {
-	v := policy.Verdict{Action: policy.Reject, Reply: r.Because(errors.New(h.Where + " " + h.Line)), Rule: rule(h)}
+	v := policy.Verdict{Action: policy.Reject, Reply: r.Because(errors.New(h.subject())), Rule: rule(h)}
 	if r.Temporary() {
 		v.Action = policy.Defer
 	}
