@@ -26,7 +26,7 @@ func (c *conn) data() (reply.Reply, error) {
 	}
 	c.update()
 	tx.env.Client.Early = c.client.Early
-	if err := tx.to.Data(c.ctx); err != nil {
+	if err := c.mayCome(tx); err != nil {
 		return reply.Reply{}, err
 	}
 	draft, err := c.o.Spool.Create()
@@ -39,6 +39,13 @@ func (c *conn) data() (reply.Reply, error) {
 		return reply.Reply{}, err
 	}
 	return c.deliver(tx, msg)
+}
+
+// mayCome asks whether the text is wanted.
+func (c *conn) mayCome(tx *transaction) error {
+	ctx, cancel := context.WithTimeout(c.ctx, dataTime)
+	defer cancel()
+	return tx.to.Data(ctx)
 }
 
 // receive reads the text to its end and writes our trace on it. What the octets need is known from them, not from what

@@ -3,10 +3,12 @@
 package smtpd
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"runtime/debug"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -78,6 +80,14 @@ func (c *conn) admitMail(env *mail.Envelope) error {
 	return c.o.Free(env.Size)
 }
 
+// How long a service may think about a recipient, and about DATA, before it must answer: less than clients wait, 5 and 2 minutes
+// (RFC 5321 4.5.3.2.3, 4.5.3.2.4). What it asks (DNS, policy servers, filters, other servers) has limits of its own, whose sum
+// may be more.
+const (
+	rcptTime = 4 * time.Minute
+	dataTime = 100 * time.Second
+)
+
 func (c *conn) rcpt(o *smtp.RcptOptions) error {
 	if c.tx == nil {
 		return reply.BadSequence
@@ -90,7 +100,9 @@ func (c *conn) rcpt(o *smtp.RcptOptions) error {
 	if !harmless(to.ORcpt) {
 		return reply.BadSyntax
 	}
-	if err := c.tx.to.Rcpt(c.ctx, to); err != nil {
+	ctx, cancel := context.WithTimeout(c.ctx, rcptTime)
+	defer cancel()
+	if err := c.tx.to.Rcpt(ctx, to); err != nil {
 		return err
 	}
 	c.tx.env.Recipients = append(c.tx.env.Recipients, to)

@@ -169,3 +169,23 @@ func TestAnswerTimeout(t *testing.T) {
 		}
 	})
 }
+
+// TestServiceThinksTooLong: whatever a service asks and of whom, the client has its answer before it gives up.
+func TestServiceThinksTooLong(t *testing.T) {
+	t.Parallel()
+	for verb, patience := range map[string]time.Duration{"RCPT": 5 * time.Minute, "DATA": 2 * time.Minute} {
+		inBubble(t, &recorder{endless: verb}, func(p *peer) {
+			p.do("MAIL FROM:<a@b.test>\r\n", "250 ")
+			begin := time.Now()
+			if verb == "RCPT" {
+				p.do("RCPT TO:<a@b.test>\r\n", "451 ")
+			} else {
+				p.do("RCPT TO:<a@b.test>\r\n", "250 ")
+				p.do("DATA\r\n", "451 ")
+			}
+			if took := time.Since(begin); took >= patience {
+				t.Errorf("%s took %s", verb, took)
+			}
+		})
+	}
+}

@@ -32,6 +32,7 @@ type recorder struct {
 	onData    func(*mail.Envelope) error
 	onMessage func(context.Context, *mail.Message) error
 	onAuth    func(user, password string) (string, error)
+	endless   string // the verb that is thought about until its context ends
 
 	mu       sync.Mutex
 	messages []received
@@ -85,14 +86,29 @@ type recorderTransaction struct {
 	env *mail.Envelope
 }
 
-func (t recorderTransaction) Rcpt(_ context.Context, to mail.Recipient) error {
+// think waits for the end of ctx if this is the verb.
+func (r *recorder) think(ctx context.Context, verb string) error {
+	if r.endless != verb {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (t recorderTransaction) Rcpt(ctx context.Context, to mail.Recipient) error {
+	if err := t.think(ctx, "RCPT"); err != nil {
+		return err
+	}
 	if t.onRcpt != nil {
 		return t.onRcpt(to)
 	}
 	return nil
 }
 
-func (t recorderTransaction) Data(context.Context) error {
+func (t recorderTransaction) Data(ctx context.Context) error {
+	if err := t.think(ctx, "DATA"); err != nil {
+		return err
+	}
 	if t.onData != nil {
 		return t.onData(t.env)
 	}
