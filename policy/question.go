@@ -60,6 +60,21 @@ type Effects struct {
 	Bcc      []mail.Path // it goes to these too
 }
 
+// Add puts what the text asks for to what the lists have asked for, who came first.
+func (e *Effects) Add(more Effects) {
+	if e.Hold == "" {
+		e.Hold = more.Hold
+	}
+	if e.Discard == "" {
+		e.Discard = more.Discard
+	}
+	if more.Redirect != nil {
+		e.Redirect = more.Redirect // as in Postfix, the last one counts
+	}
+	e.Prepend = append(e.Prepend, more.Prepend...)
+	e.Bcc = append(e.Bcc, more.Bcc...)
+}
+
 // LogWarned logs what warn_if_reject kept from refusing, and what access tables want to be logged.
 func (q *Question) LogWarned(log *slog.Logger, id mail.ID) {
 	about := []any{"id", string(id), "client", q.Client.Addr.Addr().String(), "helo", q.Client.HELO,

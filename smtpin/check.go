@@ -4,8 +4,6 @@ package smtpin
 
 import (
 	"context"
-
-	"posthouse/policy"
 )
 
 // check asks header_checks and body_checks about the message as Postfix shows it to them, our Received on top.
@@ -38,22 +36,6 @@ func (t *transaction) check(ctx context.Context, d *draft) error {
 			return err
 		}
 	}
-	t.gather(r.Effects)
+	t.effects.Add(r.Effects)
 	return nil
-}
-
-// gather adds what the text asks for to what the lists have asked for, who came first.
-func (t *transaction) gather(more policy.Effects) {
-	e := &t.effects
-	if e.Hold == "" {
-		e.Hold = more.Hold
-	}
-	if e.Discard == "" {
-		e.Discard = more.Discard
-	}
-	if more.Redirect != nil {
-		e.Redirect = more.Redirect // as in Postfix, the last one counts
-	}
-	e.Prepend = append(e.Prepend, more.Prepend...)
-	e.Bcc = append(e.Bcc, more.Bcc...)
 }

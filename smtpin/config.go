@@ -10,6 +10,7 @@ import (
 	"posthouse/internal/admin"
 	"posthouse/milter"
 	"posthouse/policy"
+	"posthouse/policy/content"
 	"posthouse/smtpd"
 	"posthouse/srs"
 	"posthouse/table"
@@ -23,7 +24,7 @@ type Config struct {
 	DNSBL                DNSBLConfig          `yaml:"dnsbl"`
 	Greylist             greylist.Config      `yaml:"greylist"`
 	SenderAuthentication AuthenticationConfig `yaml:"sender_authentication"`
-	Content              ContentConfig        `yaml:",inline"`
+	Content              content.Config       `yaml:",inline"`
 	Milters              []milter.Config      `yaml:"milters"`
 	VirtualAliasDomains  table.Ref            `yaml:"virtual_alias_domains"`
 	VirtualAliasMaps     table.Ref            `yaml:"virtual_alias_maps"`

@@ -11,6 +11,7 @@ import (
 	"posthouse/internal/admin"
 	"posthouse/milter"
 	"posthouse/policy"
+	"posthouse/policy/content"
 	"posthouse/smtpd"
 	"posthouse/table"
 )
@@ -22,6 +23,7 @@ type Config struct {
 	SenderLoginMaps    table.Ref       `yaml:"sender_login_maps"`
 	RecipientDelimiter string          `yaml:"recipient_delimiter"` // for senders, and for transport_maps
 	Restrictions       policy.Config   `yaml:",inline"`
+	Content            content.Config  `yaml:",inline"`
 	Milters            []milter.Config `yaml:"milters"`
 	DKIM               *dkim.Config    `yaml:"dkim"`
 	Delivery           delivery.Config `yaml:"delivery"`

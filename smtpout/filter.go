@@ -9,35 +9,47 @@ import (
 
 	"posthouse/mail"
 	"posthouse/milter"
-	"posthouse/reply"
 )
 
-// filter shows the message to the filters, without our Received field on top, and makes the changes that they want. The body that it
-// returns is the caller's to give back, if it is another.
-func (t *transaction) filter(ctx context.Context, env *mail.Envelope, msg *mail.Message) (mail.Body, error) {
+// filter shows the message to the filters, without the Received field that is ours, and makes the changes that they want.
+func (t *transaction) filter(ctx context.Context, env *mail.Envelope, msg *mail.Message, ours mail.Field) error {
 	t.shown = true
-	if t.filters == nil {
-		return nil, nil
-	}
-	ctx, cancel := sooner(ctx)
-	defer cancel()
 	seen := *msg
-	var received []mail.Field
-	if fields := msg.Header.Fields(); len(fields) > 0 && fields[0].Is("Received") {
-		received = fields[:1]
-		seen.Header.Replace("Received", 1, "")
-	}
+	covered := uncover(&seen.Header, ours)
 	r := t.filters.Message(ctx, t.env, &seen)
+	if draft, ok := r.Body.(mail.Draft); ok && r.Body != msg.Body {
+		t.written = append(t.written, draft)
+	}
 	if err := t.obey(r.Verdict); err != nil || t.effects.Discard != "" {
-		return r.Body, err
+		return err
 	}
 	env.Hold = r.Hold
 	if err := edit(env, &seen, r); err != nil {
-		return r.Body, err
+		return err
 	}
 	*msg = seen
-	msg.Header.Prepend(received...)
-	return r.Body, nil
+	msg.Header.Prepend(covered...)
+	return nil
+}
+
+// traceOf is the field that the frame has put on top, "" if there is none.
+func traceOf(h mail.Header) mail.Field {
+	if fields := h.Fields(); len(fields) > 0 && fields[0].Is("Received") {
+		return fields[0]
+	}
+	return ""
+}
+
+// uncover takes our own Received field out of the header, if no table has done so, and returns it.
+func uncover(h *mail.Header, ours mail.Field) (covered []mail.Field) {
+	fields := h.Fields()
+	if i := slices.Index(fields, ours); ours != "" && i >= 0 {
+		covered = fields[i : i+1]
+		*h = mail.Header{}
+		h.Append(fields[:i]...)
+		h.Append(fields[i+1:]...)
+	}
+	return covered
 }
 
 func edit(env *mail.Envelope, msg *mail.Message, r milter.Result) error {
@@ -46,11 +58,9 @@ func edit(env *mail.Envelope, msg *mail.Message, r milter.Result) error {
 	for _, e := range r.Edits {
 		switch e.Kind {
 		case milter.ReplaceBody:
-			eightBit, err := mail.HighBit(r.Body)
-			if err != nil {
-				return reply.LocalError.Because(err)
+			if err := replaceBody(env, msg, r.Body); err != nil {
+				return err
 			}
-			msg.Body, env.EightBit = r.Body, eightBit
 		case milter.AddRecipient:
 			env.Recipients = append(env.Recipients, e.Recipient)
 		case milter.DeleteRecipient:

@@ -28,8 +28,8 @@ func filtered(t testing.TB, f *maillab.Filter) *world {
 	return w
 }
 
-// handIn hands in a message from pim@user.test to a@far.test and b@far.test: the reply, "" if it was taken.
-func (w *world) handIn(t testing.TB) string {
+// handIn hands in a message from pim@user.test to a@far.test and b@far.test, with further fields on top: the reply, "" if it was taken.
+func (w *world) handIn(t testing.TB, fields ...string) string {
 	t.Helper()
 	c := &mail.Client{HELO: "client.test", Addr: netip.MustParseAddrPort("192.0.2.9:1")}
 	s, err := w.Connect(t.Context(), c)
@@ -55,7 +55,7 @@ func (w *world) handIn(t testing.TB) string {
 	if err := tx.Data(t.Context()); err != nil {
 		return reply.For(err).String()
 	}
-	msg, err := mail.ReadMessage(strings.NewReader("From: pim@user.test\r\nSubject: hello\r\n\r\ntext\r\n"), 1000)
+	msg, err := mail.ReadMessage(strings.NewReader(strings.Join(fields, "")+"From: pim@user.test\r\nSubject: hello\r\n\r\ntext\r\n"), 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,23 +82,28 @@ func TestFilters(t *testing.T) {
 		{"reject", "550 5.7.1 no", []string{"y550 5.7.1 no\x00"}},
 	} {
 		w := filtered(t, maillab.NewFilter(t, c.end...))
-		got := w.handIn(t)
-		m, queued := w.queue.Next()
-		switch {
-		case queued:
-			for _, r := range m.Envelope.Recipients {
-				got = strings.TrimSpace(got + " " + r.To.String())
-			}
-			if m.Envelope.Hold != "" {
-				got += " held"
-			}
-		case got == "" && w.log.Has("status=discarded", "to=a@far.test") && w.log.Has("status=discarded", "to=b@far.test"):
-			got = "discarded"
-		}
-		if got != c.want {
+		if got := w.fate(t, w.handIn(t)); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}
 	}
+}
+
+// fate is what has become of a message that was handed in: its recipients, "discarded", or the reply.
+func (w *world) fate(t testing.TB, reply string) string {
+	t.Helper()
+	m, queued := w.queue.Next()
+	switch {
+	case queued:
+		for _, r := range m.Envelope.Recipients {
+			reply = strings.TrimSpace(reply + " " + r.To.String())
+		}
+		if m.Envelope.Hold != "" {
+			reply += " held"
+		}
+	case reply == "" && w.log.Has("status=discarded", "to=a@far.test") && w.log.Has("status=discarded", "to=b@far.test"):
+		return "discarded"
+	}
+	return reply
 }
 
 // TestSignedAfterFilters: the signature is over what is queued, the filter's changes included, and our Received stays above.

@@ -12,19 +12,16 @@ import (
 	"posthouse/reply"
 )
 
-// Message completes the header, asks the filters, signs last, and commits. nil is the 250: what is not in the queue by then has been
+// Message completes the header, asks the tables and the filters, signs last, and commits. nil is the 250: what is not in the queue by then has been
 // thrown away in so many words, and logged.
 func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
 	if t.effects.Discard != "" {
 		return t.throwAway()
 	}
 	complete(&msg.Header, t.env, t.service.Hostname)
-	env, own := *t.env, msg.Body
-	body, err := t.filter(ctx, &env, msg)
-	if written, ok := body.(mail.Draft); ok && body != own {
-		defer written.Discard() // of no effect once the queue has adopted it
-	}
-	if err != nil {
+	env := *t.env
+	defer t.giveBack()
+	if err := t.examine(ctx, &env, msg); err != nil {
 		return err
 	}
 	t.affect(&env, msg)
@@ -38,6 +35,13 @@ func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
 		return err
 	}
 	return t.service.Next.Carry(ctx, &env, msg).Of(len(env.Recipients)).Err()
+}
+
+// giveBack discards the bodies that were written anew, which has no effect on one that the queue has adopted.
+func (t *transaction) giveBack() {
+	for _, body := range t.written {
+		body.Discard()
+	}
 }
 
 // throwAway is all that is ever heard of a message that something told us to discard. It is answered like any other.

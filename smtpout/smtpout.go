@@ -20,6 +20,7 @@ import (
 	"posthouse/mail"
 	"posthouse/milter"
 	"posthouse/policy"
+	"posthouse/policy/content"
 	"posthouse/reply"
 	"posthouse/smtpd"
 )
@@ -45,8 +46,10 @@ type Service struct {
 	Mynetworks []netip.Prefix
 	Lists      policy.Lists
 	Facts      policy.Facts
-	Filters    *milter.Chain // nil: none
+	Checks     func() *content.Checks // header_checks and body_checks in force; nil: none
+	Filters    *milter.Chain          // nil: none
 	Next       mail.Carrier
+	Spool      mail.Spool // for bodies that Checks write anew
 	Log        *slog.Logger
 }
 

@@ -18,7 +18,8 @@ type transaction struct {
 	facts   policy.Facts
 	filters *milter.Session
 	effects policy.Effects
-	shown   bool // the filters have seen the whole message
+	shown   bool         // the filters have seen the whole message
+	written []mail.Draft // bodies written anew
 }
 
 // Close gives the message up, unless it is done with.

@@ -71,8 +71,8 @@ var packages = map[string]row{
 
 	"smtpin": {service, []string{"mail", "reply", "config", "resolver", "certs", "table", "alias", "srs", "dkim", "milter", "dnsbl",
 		"spf", "dmarc", "authres", "greylist", "policy", "policy/content", "smtpd", "delivery", "internal/admin"}},
-	"smtpout": {service, []string{"mail", "reply", "config", "certs", "limit", "table", "auth", "dkim", "milter", "policy", "smtpd",
-		"delivery", "internal/admin"}},
+	"smtpout": {service, []string{"mail", "reply", "config", "certs", "limit", "table", "auth", "dkim", "milter", "policy",
+		"policy/content", "smtpd", "delivery", "internal/admin"}},
 	"maildrop": {service, []string{"mail", "reply", "config", "certs", "table", "alias", "upstream", "policy", "smtpd",
 		"delivery", "internal/admin"}},
 	"balancer": {service, []string{"config", "resolver", "certs", "limit", "upstream", "smtpclient", "internal/listen",

@@ -9,7 +9,6 @@ import (
 	"posthouse/mail"
 	"posthouse/milter"
 	"posthouse/policy/content"
-	"posthouse/smtpin"
 	"posthouse/table"
 )
 
@@ -59,7 +58,7 @@ func (d *memoryDraft) Write(p []byte) (int, error) {
 func (d *memoryDraft) Discard() {}
 
 // openChecks opens header_checks and its kin; nil if there are none.
-func (n *snapshot) openChecks(c *smtpin.ContentConfig) (func() *content.Checks, error) {
+func (n *snapshot) openChecks(c *content.Config) (func() *content.Checks, error) {
 	var all [4]*table.Table
 	found := false
 	for i, ref := range []table.Ref{c.HeaderChecks, c.MimeHeaderChecks, c.NestedHeaderChecks, c.BodyChecks} {
@@ -85,7 +84,7 @@ func viewOf(t *table.Table) table.View {
 }
 
 // checkContent opens header_checks and its kin.
-func (c *Cluster) checkContent(at config.Section, t *smtpin.ContentConfig) {
+func (c *Cluster) checkContent(at config.Section, t *content.Config) {
 	for _, checks := range []struct {
 		key string
 		ref table.Ref

@@ -85,6 +85,7 @@ func (c *Cluster) checkSubmission(at config.Section) {
 	c.checkTLS(at, SMTPOut, s.TLS)
 	c.checkLists(at, SMTPOut, &s.Restrictions)
 	c.checkDelivery(at.At("delivery"), s.Delivery)
+	c.checkContent(at, &s.Content)
 	c.checkTable(at.At("sender_login_maps"), s.SenderLoginMaps)
 	if here := at.At("auth"); s.Auth != nil && !here.Spoiled() {
 		users, err := auth.Open(*s.Auth)

@@ -14,7 +14,7 @@ import (
 func planSMTPOut(s *service, n *snapshot) (*way, error) {
 	c := n.SMTPOut
 	rules := &smtpout.Service{
-		Hostname: c.Hostname, Mynetworks: n.networks(), Next: s.queue, Log: s.log,
+		Hostname: c.Hostname, Mynetworks: n.networks(), Next: s.queue, Spool: s.spool(), Log: s.log,
 	}
 	f, err := s.newFacts(n, &c.Restrictions, usualPatience)
 	if err != nil {
@@ -22,6 +22,9 @@ func planSMTPOut(s *service, n *snapshot) (*way, error) {
 	}
 	rules.Facts = f
 	rules.Filters = s.filters(c.Milters, c.Hostname, int64(c.MessageSizeLimit))
+	if rules.Checks, err = n.openChecks(&c.Content); err != nil {
+		return nil, err
+	}
 	rules.Lists = c.Restrictions.Lists()
 	rules.Lists.Delimiter = c.RecipientDelimiter
 	if err := n.openSecrets(rules); err != nil {
