@@ -29,12 +29,12 @@ type Mailboxes struct {
 	relay *Relay
 	group *upstream.Group
 	turns chan struct{} // one taken by each question under way
-	known *verdicts     // of 2yz and 5yz
+	known *Verdicts     // of 2yz and 5yz
 }
 
 // Mailboxes makes one. It is safe for use by many at once.
 func (r *Relay) Mailboxes(g *upstream.Group) *Mailboxes {
-	return &Mailboxes{relay: r, group: g, turns: make(chan struct{}, maxAsking), known: newVerdicts(r.o.Now, maxMailboxes)}
+	return &Mailboxes{relay: r, group: g, turns: make(chan struct{}, maxAsking), known: NewVerdicts(r.o.Now, maxMailboxes)}
 }
 
 // Takes is nil if the store takes mail for an address; otherwise a reply, 5yz if it does not, 4yz if nobody answered.

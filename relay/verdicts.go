@@ -10,8 +10,8 @@ import (
 	"posthouse/reply"
 )
 
-// verdicts is what servers said of addresses. It is bounded, since strangers choose which addresses we ask about.
-type verdicts struct {
+// Verdicts is what servers said of addresses. It is bounded, since strangers choose which addresses we ask about.
+type Verdicts struct {
 	now  func() time.Time
 	most int
 
@@ -24,12 +24,19 @@ type verdict struct {
 	asked time.Time
 }
 
-func newVerdicts(now func() time.Time, most int) *verdicts {
-	return &verdicts{now: now, most: most, known: map[mail.Path]verdict{}}
+// NewVerdicts knows nothing yet, and will remember so many answers [10000]. now: [time.Now].
+func NewVerdicts(now func() time.Time, most int) *Verdicts {
+	if now == nil {
+		now = time.Now
+	}
+	if most <= 0 {
+		most = maxMailboxes
+	}
+	return &Verdicts{now: now, most: most, known: map[mail.Path]verdict{}}
 }
 
 // of is what is known, and how old that is.
-func (v *verdicts) of(to mail.Path) (r reply.Reply, age time.Duration, ok bool) {
+func (v *Verdicts) of(to mail.Path) (r reply.Reply, age time.Duration, ok bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	k, ok := v.known[to]
@@ -38,7 +45,7 @@ func (v *verdicts) of(to mail.Path) (r reply.Reply, age time.Duration, ok bool) 
 
 // add remembers an answer. When there is no place left, any other one goes: those who guess at addresses must not make it
 // forget all.
-func (v *verdicts) add(to mail.Path, r reply.Reply) {
+func (v *Verdicts) add(to mail.Path, r reply.Reply) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if _, ok := v.known[to]; !ok && len(v.known) >= v.most {

@@ -26,7 +26,7 @@ type VerifierOptions struct {
 	Timeout  time.Duration                                                  // of a question [30s]
 	Total    int                                                            // questions under way [100]
 	PerHop   int                                                            // of these, to one next hop [5]
-	Entries  int                                                            // answers remembered [10000]
+	Verdicts *Verdicts                                                      // what is known already [nothing]
 }
 
 // Verifier asks the servers of addresses whether they take mail (Postfix's address verification, ADDRESS_VERIFICATION_README):
@@ -35,14 +35,18 @@ type VerifierOptions struct {
 type Verifier struct {
 	relay *Relay
 	o     VerifierOptions
-	known *verdicts
+	known *Verdicts
 	turns *turns
 }
 
-// Verifier makes one over the relay's connections.
+// Verifier makes one over the relay's connections. Verifiers that follow one another may have the same Verdicts: what is known does not
+// depend on who has asked.
 func (r *Relay) Verifier(o VerifierOptions) *Verifier {
 	o = o.defaults()
-	return &Verifier{relay: r, o: o, known: newVerdicts(r.o.Now, o.Entries), turns: newTurns(o.Total, o.PerHop)}
+	if o.Verdicts == nil {
+		o.Verdicts = NewVerdicts(r.o.Now, 0)
+	}
+	return &Verifier{relay: r, o: o, known: o.Verdicts, turns: newTurns(o.Total, o.PerHop)}
 }
 
 func (o VerifierOptions) defaults() VerifierOptions {
@@ -70,9 +74,6 @@ func (o VerifierOptions) defaults() VerifierOptions {
 	}
 	if o.PerHop <= 0 {
 		o.PerHop = 5
-	}
-	if o.Entries <= 0 {
-		o.Entries = maxMailboxes
 	}
 	return o
 }

@@ -207,7 +207,7 @@ func TestVerifyTimeout(t *testing.T) {
 func TestVerifyIsBounded(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, verifyZone, Options{Self: func(string, []netip.Addr) bool { return false }})
-	v := l.Verifier(VerifierOptions{Entries: 10})
+	v := l.Verifier(VerifierOptions{Verdicts: NewVerdicts(nil, 10)})
 	for i := range 50 {
 		v.Verify(t.Context(), address(t, "a"+time.Duration(i).String()+"@gone.test"))
 	}

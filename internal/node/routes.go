@@ -24,12 +24,13 @@ type routes struct {
 	delimiter string                                   // recipient_delimiter, for transport_maps
 	own       func(domain string) (mail.Carrier, bool) // domains that never leave by MX: mailboxes, dead aliases; nil: none
 	outside   bool
+	verdicts  *relay.Verdicts // what address verification knows
 }
 
 // newRoutes makes the way out of a service.
 func (s *service) newRoutes(n *snapshot, own func(domain string) (mail.Carrier, bool)) (*routes, error) {
 	section := n.sectionOf(s.name)
-	r := &routes{own: own, outside: n.outside, delimiter: section.delimiter}
+	r := &routes{own: own, outside: n.outside, delimiter: section.delimiter, verdicts: s.standing.verdicts}
 	var err error
 	if r.transport, err = n.openTable(section.delivery.TransportMaps); err != nil {
 		return nil, err

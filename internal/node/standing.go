@@ -13,17 +13,19 @@ import (
 	"posthouse/delegation"
 	"posthouse/dnsbl"
 	"posthouse/policy"
+	"posthouse/relay"
 	"posthouse/resolver"
 	"posthouse/smtpin"
 )
 
 // standing is what a service has learnt and keeps, whatever becomes of the cluster file: which DNS lists are out of their mind,
-// which connections to policy servers are open, and why it refused whom.
+// which connections to policy servers are open, which addresses others take mail for, and why it refused whom.
 type standing struct {
 	names    inForce
 	registry prometheus.Registerer // of this service alone
 	lists    *dnsbl.Lister
 	servers  *delegation.Client
+	verdicts *relay.Verdicts // of address verification
 	trails   policy.Trails
 	chain    chain
 	failures *prometheus.CounterVec // of milters, by their name in the file
@@ -43,6 +45,7 @@ func (s *service) newStanding() *standing {
 	st.failures = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "posthouse", Name: "milter_failures_total", Help: "Times that a milter could not be asked, and its default_action stood in.",
 	}, []string{"milter"})
+	st.verdicts = relay.NewVerdicts(nil, 0)
 	st.servers = delegation.New(delegation.Options{Log: s.log})
 	st.lists = dnsbl.New(dnsbl.Options{Resolver: st.names, Timeout: maxPatience, Log: s.log, Metrics: st.registry})
 	return st

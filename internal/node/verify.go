@@ -14,7 +14,7 @@ import (
 // verifier asks the servers of addresses along the way that mail for them would go (reject_unverified_*). ours answers for the
 // addresses that a service knows itself; nil: none.
 func (r *routes) verifier(ours func(context.Context, mail.Path) (bool, error)) *relay.Verifier {
-	return r.relay.Verifier(relay.VerifierOptions{Route: r.wayTo, Local: ours})
+	return r.relay.Verifier(relay.VerifierOptions{Route: r.wayTo, Local: ours, Verdicts: r.verdicts})
 }
 
 // wayTo is what transport_maps or the MX records say.
