@@ -245,6 +245,7 @@ func (c *conversation) fail(at stage, err error, took time.Duration) Verdict {
 		}
 		c.link, c.retry = nil, c.greeted
 	}
+	c.note(at, "failed: "+c.DefaultAction+" ("+err.Error()+")", took)
 	err = fmt.Errorf("milter %s at %s: %w", c.name, at, err)
 	if blame {
 		c.Log.Warn("milter failed", "milter", c.name, "stage", at.String(), "default_action", c.DefaultAction, "err", err)
@@ -252,7 +253,6 @@ func (c *conversation) fail(at stage, err error, took time.Duration) Verdict {
 			c.Failed(c.name)
 		}
 	}
-	c.note(at, "failed: "+c.DefaultAction, took)
 	c.standing = Verdict{Milter: c.name, Err: err}
 	switch c.DefaultAction {
 	case "accept":

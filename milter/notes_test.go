@@ -22,7 +22,7 @@ func TestAFilterThatIsDownIsNoted(t *testing.T) {
 	if v := s.Mail(t.Context(), envelope(t)); v.Action != Tempfail {
 		t.Fatalf("%+v", v)
 	}
-	if notes := s.Notes(); len(notes) != 1 || notes[0].Answer != "failed: tempfail" {
+	if notes := s.Notes(); len(notes) != 1 || notes[0].Answer != "failed: tempfail (filter.test:11332: refused)" {
 		t.Errorf("%+v", notes)
 	}
 }

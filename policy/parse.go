@@ -104,7 +104,7 @@ func parseRule(tokens []string) (r rule, rest []string, err error) {
 	needs, ok := wantsArgument(r.words)
 	switch {
 	case !ok:
-		return r, nil, fmt.Errorf("unknown restriction %q", r.words)
+		return r, nil, fmt.Errorf("unknown restriction %q (docs/config.md has a table of the words)", r.words)
 	case len(rest) == 0:
 		return r, nil, fmt.Errorf("%s needs %s behind it", r.words, needs)
 	}

@@ -31,6 +31,9 @@ func (c *AuthenticationConfig) Validate(at config.Section) {
 	default:
 		at.At("dmarc_enforcement").Errorf("unknown word %q: use auto (unless a milter has judged the message), off, quarantine or reject", c.DMARCEnforcement)
 	}
+	if !c.DMARC && (c.DMARCEnforcement == "reject" || c.DMARCEnforcement == "quarantine") {
+		at.At("dmarc_enforcement").Errorf("%s has nothing to go by: dmarc is off", c.DMARCEnforcement)
+	}
 	if c.DMARC && !c.SPF && !c.DKIM {
 		at.At("dmarc").Errorf("rests on spf and dkim, which are both off: every message would fail")
 	}

@@ -26,6 +26,9 @@ func TestConfig(t *testing.T) {
 		{section + "relay_restrictions: [permit_mynetworks]\n", "nothing refuses to relay for strangers"},
 		{section + "relay_restrictions: [permit_mynetworks]\nrecipient_restrictions: [reject_unauth_destination]\n", ""},
 		{section + "recipient_restrictions: [rejekt]\n", `unknown restriction "rejekt"`},
+		{section + "gate: {action: drop}\n", "gate: looks at nobody"},
+		{section + "gate: {action: drop, greet_wait: 2s}\n", ""},
+		{section + "sender_authentication: {dmarc: false, dmarc_enforcement: reject}\n", "reject has nothing to go by: dmarc is off"},
 		{section + "srs: {}\n", "srs needs the domain"},
 	} {
 		var into Config

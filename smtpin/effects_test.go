@@ -6,6 +6,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -229,6 +230,34 @@ func TestRefusalsAreKept(t *testing.T) {
 	}
 	if !asked {
 		t.Errorf("no word of the table: %+v", kept[0].Steps)
+	}
+}
+
+// TestRefusalsSayWhy: what refused a message stands among its steps, where no restriction did.
+func TestRefusalsSayWhy(t *testing.T) {
+	t.Parallel()
+	gate := gated(t, "enforce")
+	for _, c := range []struct {
+		w        *world
+		to, want string
+	}{
+		{newWorld(t, people), "nobody@alias.test", "virtual_alias_maps nobody@alias.test leads to nobody"},
+		{newWorld(t, people), "SRS0=xxxx=2Y=a.test=b@srs.test", "srs SRS0=xxxx=2Y=a.test=b@srs.test "},
+		{gate, "a@alias.test", "gate  gate: dnsbl_sites: 3 of 2 by zen.test*3"},
+	} {
+		c.w.Trails = new(policy.Trails)
+		if c.w == gate {
+			gate.knock(t, "192.0.2.9", false)
+		} else {
+			tx, env := c.w.begin(t, "x@client.test")
+			rcpt(t, tx, env, c.to)
+		}
+		kept := c.w.Trails.Last(1)
+		if len(kept) != 1 || !slices.ContainsFunc(kept[0].Steps, func(s policy.Step) bool {
+			return strings.HasPrefix(s.Rule+" "+s.Asked+" "+s.Answer, c.want)
+		}) {
+			t.Errorf("%s: no %q in %+v", c.to, c.want, kept)
+		}
 	}
 }
 

@@ -93,7 +93,7 @@ func TestExplainMessage(t *testing.T) {
 		t.Errorf("%+v", e.Recipients)
 	}
 	e = w.explain(t, "x@pass.test", "From: x@reject.test\r\n\r\ntext\r\n", "a@alias.test")
-	if !strings.HasPrefix(e.last(), "550 5.7.1 ") || len(e.Recipients) != 0 || !e.has("dmarc", "fail") {
+	if !strings.HasPrefix(e.last(), "550 5.7.1 ") || len(e.Recipients) != 0 || !e.has("dmarc", "fail", "p=reject of reject.test") {
 		t.Errorf("%+v", e)
 	}
 	if _, queued := w.queue.Next(); queued {
@@ -107,6 +107,12 @@ func TestExplainFilters(t *testing.T) {
 	w := filtered(t, maillab.NewFilter(t, "y550 5.7.1 no thanks\x00"), "tempfail")
 	e := w.explain(t, "x@client.test", hello, "a@alias.test")
 	if e.last() != "550 5.7.1 no thanks" || !e.has("milter", "no thanks") {
+		t.Errorf("%+v %+v", e.Replies, e.Steps)
+	}
+	dead := maillab.NewFilter(t)
+	dead.Close()
+	e = filtered(t, dead, "tempfail").explain(t, "x@client.test", hello, "a@alias.test")
+	if e.last() != "451 4.7.1 Service unavailable - try again later" || !e.has("connect", "milter", "failed: tempfail", "connection refused") {
 		t.Errorf("%+v %+v", e.Replies, e.Steps)
 	}
 }

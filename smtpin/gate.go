@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +50,9 @@ func (c *GateConfig) Validate(at config.Section) {
 	}
 	if d := time.Duration(c.GreetWait); d < 0 || d > maxGreetWait {
 		at.At("greet_wait").Errorf("must be from 0 to %s", maxGreetWait)
+	}
+	if (c.Action != "enforce" || c.DNSBLThreshold != 1) && len(c.DNSBLSites) == 0 && c.GreetWait == 0 && !at.At("dnsbl_sites").Spoiled() && !at.At("greet_wait").Spoiled() {
+		at.Errorf("looks at nobody: give it dnsbl_sites, or a greet_wait")
 	}
 	switch c.Action {
 	case "enforce", "drop", "ignore":
@@ -161,5 +165,18 @@ func (g *Gate) judge(ctx context.Context, c *mail.Client) gateVerdict {
 		return gateVerdict{}
 	}
 	cause := fmt.Errorf("gate: dnsbl_sites: %d of %d by %s", score, g.Threshold, strings.Join(hits, ", "))
-	return gateVerdict{reply.GateListed, reply.ListedClient, cause}
+	zone := g.heaviest(hits)
+	return gateVerdict{reply.GateListed.With("Service unavailable; client [%s] blocked using %s", c.Addr.Addr(), zone),
+		reply.ListedClient.With("Service unavailable; client [%s] blocked using %s", c.Addr.Addr(), zone), cause}
+}
+
+// heaviest is the list that the client is told of, as postscreen does: who is on it can ask there.
+func (g *Gate) heaviest(hits []string) (domain string) {
+	most := 0
+	for _, z := range g.Sites {
+		if z.Weight > most && slices.Contains(hits, z.String()) {
+			most, domain = z.Weight, z.Domain
+		}
+	}
+	return domain
 }

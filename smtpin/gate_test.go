@@ -19,13 +19,13 @@ func gated(t testing.TB, action string) *world {
 	t.Helper()
 	w := newWorld(t, people)
 	w.Gate = &Gate{
-		Sites: []dnsbl.Zone{{Domain: "zen.test"}}, Threshold: 2, Wait: time.Second, Patience: time.Second, Action: action,
+		Sites: []dnsbl.Zone{{Domain: "zen.test", Weight: 3}}, Threshold: 2, Wait: time.Second, Patience: time.Second, Action: action,
 		Allowed: func(a netip.Addr) bool { return a == netip.MustParseAddr("192.0.2.7") },
 		Score: func(_ context.Context, _ []dnsbl.Zone, a netip.Addr) (int, []string) {
 			if a == netip.MustParseAddr("192.0.2.8") {
-				return 1, []string{"zen.test"}
+				return 1, []string{"zen.test*3"}
 			}
-			return 3, []string{"zen.test"}
+			return 3, []string{"zen.test*3"}
 		},
 	}
 	return w

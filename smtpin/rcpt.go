@@ -27,10 +27,14 @@ func (t *transaction) Rcpt(ctx context.Context, to mail.Recipient) error {
 
 func (t *transaction) admit(ctx context.Context, to mail.Recipient) error {
 	if t.refusal != nil {
+		if t.service.explaining == nil { // there it stands already
+			t.trails.rcpt.Add(step("connect", "gate", "", reply.For(t.refusal).Cause.Error(), 0))
+		}
 		return t.refusal
 	}
 	home, err := t.home(to.To)
 	if err != nil {
+		t.trails.rcpt.Add(step("rcpt", "srs", to.To.String(), err.Error(), 0))
 		return err
 	}
 	q := t.question(policy.Rcpt, t.trails.rcpt)
@@ -77,6 +81,7 @@ func (t *transaction) known(to mail.Path) (int, error) {
 	case err != nil:
 		return 0, err
 	case result.Unknown():
+		t.trails.rcpt.Add(step("rcpt", "virtual_alias_maps", to.String(), "leads to nobody", 0))
 		return 0, reply.UnknownUser
 	}
 	return len(result.Targets) + len(result.Dead), nil

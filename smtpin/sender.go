@@ -58,7 +58,11 @@ func (t *transaction) noteResults(found authenticated) {
 	for _, s := range signed {
 		t.note("message", "dkim", s)
 	}
-	t.note("message", "dmarc", string(found.dmarc.Status)+" "+found.dmarc.Domain)
+	asks := string(found.dmarc.Status) + " " + found.dmarc.Domain
+	if found.dmarc.Status == dmarc.Fail {
+		asks += ", p=" + string(found.dmarc.Disposition) + " of " + found.dmarc.PolicyDomain
+	}
+	t.note("message", "dmarc", asks)
 	t.service.Log.Info("authenticated", "id", string(t.env.ID), "spf", string(found.spf.Status), "dkim", signed,
 		"dmarc", string(found.dmarc.Status), "from", found.dmarc.Domain)
 }

@@ -41,6 +41,11 @@ func (t *trails) steps() []policy.Step {
 // refused remembers how a refusal came about. at is the verb that it answers; to is the recipient, if it is about one.
 func (t *transaction) refused(at string, to mail.Path, err error) error {
 	s := t.service
+	if s.explaining != nil && at == "mail" { // the run ends here, and Reset forgets what they said
+		for _, n := range t.filters.Notes() {
+			s.explaining.Add(filterStep(n))
+		}
+	}
 	if s.Trails == nil || s.explaining != nil {
 		return err
 	}

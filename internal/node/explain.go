@@ -153,7 +153,7 @@ func (s *service) trails(wanted Wanted, reply func(any) error) error {
 		found = s.standing.trails.Find(wanted.ID)
 	}
 	if len(found) == 0 && wanted.ID != "" {
-		return fmt.Errorf("nothing is known of %s: the last 1000 refusals since the start are kept", wanted.ID)
+		return fmt.Errorf("nothing is known of %s: kept are the last 1000 refusals since the service started, and no mail that was taken", wanted.ID)
 	}
 	for _, r := range found {
 		if err := reply(r); err != nil {
