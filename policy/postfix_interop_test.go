@@ -9,9 +9,6 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"net/textproto"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -24,45 +21,16 @@ import (
 // trials is how many configurations Postfix and we are compared in; each is an smtpd of its own.
 const trials = 300
 
-const mainCF = `compatibility_level = 3.6
-queue_directory = %[1]s/spool
-data_directory = %[1]s/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
-maillog_file = /dev/stdout
-myhostname = mx.ours.test
+const mainCF = `myhostname = mx.ours.test
 mydestination = ours.test
 mynetworks = 192.0.2.9
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-alias_maps =
-local_recipient_maps =
 recipient_delimiter = +
 smtpd_peername_lookup = no
 smtpd_reject_unlisted_recipient = no
-smtpd_error_sleep_time = 0
-smtpd_client_connection_count_limit = 0
-smtpd_client_connection_rate_limit = 0
 default_process_limit = 400
 max_use = 1
-`
-
-const masterCF = `postlog unix-dgram n - n - 1 postlogd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-anvil unix - - n - 1 anvil
-local unix - n n - - local
 `
 
 // trial is one configuration and one message.
@@ -77,7 +45,7 @@ type trial struct {
 func TestSameAsPostfix(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 11))
 	all := make([]trial, trials)
-	services, taken := masterCF, map[int]bool{0: true}
+	services, taken := "", map[int]bool{0: true}
 	for i := range all {
 		all[i] = newTrial(random)
 		for taken[all[i].port] {
@@ -86,7 +54,7 @@ func TestSameAsPostfix(t *testing.T) {
 		taken[all[i].port] = true
 		services += all[i].service()
 	}
-	startPostfix(t, services, all[0].port)
+	maillab.StartPostfix(t, maillab.PostfixOptions{Main: mainCF, Master: services, Address: maillab.Local(all[0].port)})
 	refused := 0
 	for i, c := range all {
 		want, got := c.ask(t), c.judge(t)
@@ -229,43 +197,4 @@ func (c *trial) ask(t *testing.T) string {
 		return "data " + got
 	}
 	return "354"
-}
-
-// startPostfix starts a Postfix of its own.
-func startPostfix(t *testing.T, services string, port int) {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "policy-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	etc := filepath.Join(dir, "etc")
-	for _, d := range []string{"etc", "spool", "data"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if out, err := maillab.Run(t, dir, "chown", "postfix", filepath.Join(dir, "data")); err != nil {
-		t.Fatal(err, out)
-	}
-	for name, text := range map[string]string{"main.cf": fmt.Sprintf(mainCF, dir), "master.cf": services} {
-		if err := os.WriteFile(filepath.Join(etc, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	p := maillab.Start(t, dir, "postfix", "-c", etc, "start-fg")
-	t.Cleanup(func() { _ = exec.Command("postfix", "-c", etc, "abort").Run() }) // its master has a group of its own
-	maillab.Wait(t, 6*maillab.Patience, "Postfix", func() bool {
-		if p.Ended() {
-			t.Fatal("Postfix ended")
-		}
-		c, err := textproto.Dial("tcp", maillab.Local(port))
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/smtp"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -51,7 +50,10 @@ func TestSRSTablesOfPostfix(t *testing.T) {
 
 func forwardAndBounce(t *testing.T, dir, forward, reverse string) {
 	sink := maillab.NewSink(t, maillab.SinkOptions{})
-	address := newPostfix(t, dir, sink, forward, reverse)
+	address := maillab.Local(maillab.FreePort(t))
+	maillab.StartPostfix(t, maillab.PostfixOptions{
+		Dir: dir, Main: fmt.Sprintf(postfixFile, sink.Port(), forward, reverse), Master: address + " inet n - n - - smtpd\n", Address: address,
+	})
 	send := func(from, to, header string) error {
 		return smtp.SendMail(address, nil, from, []string{to}, []byte(header+"\r\n\r\nbody\r\n"))
 	}
@@ -91,52 +93,20 @@ func forwardAndBounce(t *testing.T, dir, forward, reverse string) {
 	}
 }
 
-// postfixFile is the main.cf of a forwarder: folder, port of the next hop, maps. The last four lines are what PostSRSd's
-// manual has.
-const postfixFile = `compatibility_level = 3.6
-queue_directory = %[1]s/spool
-data_directory = %[1]s/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
-maillog_file = /dev/stdout
-myhostname = mx.relay.test
+// postfixFile is the main.cf of a forwarder: port of the next hop, maps. The last four lines are what PostSRSd's manual has.
+const postfixFile = `myhostname = mx.relay.test
 mydestination =
 mynetworks = 192.0.2.1
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-alias_maps =
-local_recipient_maps =
 virtual_alias_domains = relay.test, srs.test
 virtual_alias_maps = inline:{{user@relay.test = outside@far.test}}
-relayhost = [127.0.0.1]:%[2]d
+relayhost = [127.0.0.1]:%d
 smtpd_relay_restrictions = reject_unauth_destination
-sender_canonical_maps = %[3]s
+sender_canonical_maps = %s
 sender_canonical_classes = envelope_sender
-recipient_canonical_maps = %[4]s
+recipient_canonical_maps = %s
 recipient_canonical_classes = envelope_recipient, header_recipient
-`
-
-const postfixServices = `127.0.0.1:%d inet n - n - - smtpd
-postlog unix-dgram n - n - 1 postlogd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
 `
 
 // TestSRSSocketOfSystemd: the socket that systemd made for Postfix alone is taken over, with the mode that it has.
@@ -163,32 +133,4 @@ func TestSRSSocketOfSystemd(t *testing.T) {
 	if _, err := os.Stat(socket); err != nil {
 		t.Error("the socket of systemd is gone")
 	}
-}
-
-// newPostfix starts a Postfix of its own that hands everything to the sink, and returns where it listens.
-func newPostfix(t *testing.T, dir string, sink *maillab.Sink, forward, reverse string) string {
-	t.Helper()
-	port := maillab.FreePort(t)
-	for _, d := range []string{"etc", "spool", "data"} {
-		writeFile(t, dir, d+"/.keep", "", 0o644)
-	}
-	if out, err := maillab.Run(t, dir, "chown", "postfix", filepath.Join(dir, "data")); err != nil {
-		t.Fatal(err, out)
-	}
-	writeFile(t, dir, "etc/main.cf", fmt.Sprintf(postfixFile, dir, sink.Port(), forward, reverse), 0o644)
-	writeFile(t, dir, "etc/master.cf", fmt.Sprintf(postfixServices, port), 0o644)
-	etc := filepath.Join(dir, "etc")
-	p := maillab.Start(t, dir, "postfix", "-c", etc, "start-fg")
-	t.Cleanup(func() { _ = exec.Command("postfix", "-c", etc, "abort").Run() }) // before p is killed: its master has a group of its own
-	maillab.Wait(t, 3*maillab.Patience, "Postfix", func() bool {
-		if p.Ended() {
-			t.Fatal("Postfix ended")
-		}
-		c, err := smtp.Dial(maillab.Local(port))
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
-	return maillab.Local(port)
 }

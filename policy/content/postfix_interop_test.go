@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"net/smtp"
 	"net/textproto"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -21,7 +19,11 @@ import (
 func TestPostfix(t *testing.T) {
 	t.Parallel()
 	sink := maillab.NewSink(t, maillab.SinkOptions{})
-	address := startPostfix(t, sink)
+	address := maillab.Local(maillab.FreePort(t))
+	maillab.StartPostfix(t, maillab.PostfixOptions{
+		Main: fmt.Sprintf(mainCF, sink.Port()), Master: address + " inet n - n - - smtpd\n", Address: address,
+		Files: map[string]string{"header_checks": probeHeaderChecks, "body_checks": probeBodyChecks},
+	})
 	arrive := 0
 	got := map[string]string{} // by the probe's sender
 	for i, p := range probes() {
@@ -63,80 +65,15 @@ func received(data string) string {
 	return text
 }
 
-func startPostfix(t *testing.T, sink *maillab.Sink) (address string) {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "content") // short, for the sockets' sake
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { os.RemoveAll(dir) })
-	if err := os.Chmod(dir, 0o755); err != nil { // its services are not root
-		t.Fatal(err)
-	}
-	for _, d := range []string{"conf", "spool", "data"} {
-		if err := os.Mkdir(filepath.Join(dir, d), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if out, err := maillab.Run(t, dir, "chown", "postfix", filepath.Join(dir, "data")); err != nil {
-		t.Fatal(err, out)
-	}
-	port := maillab.FreePort(t)
-	for name, text := range map[string]string{
-		"header_checks": probeHeaderChecks, "body_checks": probeBodyChecks,
-		"conf/main.cf": fmt.Sprintf(mainCF, dir, sink.Port()), "conf/master.cf": fmt.Sprintf(masterCF, port),
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	maillab.Start(t, dir, "postfix", "-c", filepath.Join(dir, "conf"), "start-fg")
-	maillab.WaitPort(t, maillab.Local(port))
-	return maillab.Local(port)
-}
-
-// mainCF is a relay: its folder, the next hop's port. It adds no header fields but Received and breaks no lines.
-const mainCF = `compatibility_level = 3.7
-queue_directory = %[1]s/spool
-data_directory = %[1]s/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
-maillog_file = /dev/stdout
-myhostname = mx.relay.test
+// mainCF is a relay to the port given. It adds no header fields but Received and breaks no lines.
+const mainCF = `myhostname = mx.relay.test
 mydestination =
 mynetworks = 127.0.0.1
 inet_interfaces = 127.0.0.1
 inet_protocols = ipv4
-alias_maps =
-local_recipient_maps =
 local_header_rewrite_clients =
-relayhost = [127.0.0.1]:%[2]d
+relayhost = [127.0.0.1]:%d
 smtp_line_length_limit = 0
-smtpd_error_sleep_time = 0
-smtpd_client_connection_rate_limit = 0
-in_flow_delay = 0
-header_checks = regexp:%[1]s/header_checks
-body_checks = regexp:%[1]s/body_checks
-`
-
-const masterCF = `127.0.0.1:%d inet n - n - - smtpd
-postlog unix-dgram n - n - 1 postlogd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-relay unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
+header_checks = regexp:$config_directory/header_checks
+body_checks = regexp:$config_directory/body_checks
 `

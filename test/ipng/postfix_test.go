@@ -16,28 +16,17 @@ import (
 	"posthouse/internal/maillab"
 )
 
-// mainCF gives Postfix what the example's cluster file gives smtp-in: folder, folder of the example.
-const mainCF = `compatibility_level = 3.7
-queue_directory = %[1]s/spool
-data_directory = %[1]s/data
-command_directory = /usr/sbin
-daemon_directory = /usr/lib/postfix/sbin
-mail_owner = postfix
-setgid_group = postdrop
-maillog_file = /dev/stdout
-myhostname = smtp-in.ipng.ch
+// mainCF gives Postfix what the example's cluster file gives smtp-in: the folder of the example.
+const mainCF = `myhostname = smtp-in.ipng.ch
 mydomain = ipng.ch
 myorigin = ipng.ch
 mydestination =
-local_recipient_maps =
-alias_maps =
-alias_database =
 local_transport = error:5.1.1 unknown
 mynetworks = 127.0.0.0/8, [::1]/128
 inet_interfaces = 127.0.8.1
 inet_protocols = all
-virtual_alias_domains = hash:%[2]s/virtual-domains
-virtual_alias_maps = hash:%[2]s/virtual
+virtual_alias_domains = hash:%[1]s/virtual-domains
+virtual_alias_maps = hash:%[1]s/virtual
 recipient_delimiter = +
 message_size_limit = 52428800
 virtual_mailbox_limit = 0
@@ -45,16 +34,12 @@ mailbox_size_limit = 0
 smtpd_banner = $myhostname ESMTP
 smtpd_relay_restrictions = permit_mynetworks, reject_unauth_destination
 smtpd_tls_security_level = may
-smtpd_tls_chain_files = %[2]s/tls/privkey.pem, %[2]s/tls/fullchain.pem
+smtpd_tls_chain_files = %[1]s/tls/privkey.pem, %[1]s/tls/fullchain.pem
 smtpd_forbid_bare_newline = reject
 smtpd_helo_required = yes
-smtpd_error_sleep_time = 0
 smtpd_soft_error_limit = 100
 smtpd_hard_error_limit = 200
-smtpd_client_connection_count_limit = 0
-smtpd_client_connection_rate_limit = 0
 smtpd_policy_service_retry_delay = 1s
-in_flow_delay = 0
 soft_bounce = no
 milter_default_action = accept
 address_verify_map =
@@ -62,69 +47,19 @@ address_verify_poll_count = 5
 address_verify_poll_delay = 1s
 `
 
-// masterCF are its services beside those of the sets.
-const masterCF = `postlog unix-dgram n - n - 1 postlogd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-tlsmgr unix - - n 1000? 1 tlsmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-trace unix - - n - 0 bounce
-verify unix - - n - 1 verify
-flush unix n - n 1000? 0 flush
-proxymap unix - - n - - proxymap
-smtp unix - - n - - smtp
-error unix - - n - - error
-retry unix - - n - - error
-discard unix - - n - - discard
-virtual unix - n n - - virtual
-lmtp unix - - n - - lmtp
-anvil unix - - n - 1 anvil
-scache unix - - n - 1 scache
-`
-
-// postfixes are the real peer: one Postfix, with an smtpd for each set of lists.
-type postfixes struct {
-	*maillab.Process
-	dir string
-}
-
-// startPostfix starts it for all sets; the n-th set is asked at postfixAt(n).
-func startPostfix(t *testing.T, dir, example string, sets []*set) *postfixes {
+// startPostfix starts a real Postfix with an smtpd for each set of lists; the n-th set is asked at postfixAt(n).
+func startPostfix(t *testing.T, dir, example string, sets []*set) {
 	t.Helper()
-	conf := filepath.Join(dir, "conf")
-	for _, d := range []string{conf, filepath.Join(dir, "spool"), filepath.Join(dir, "data")} {
-		if err := os.MkdirAll(d, 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if out, err := maillab.Run(t, dir, "chown", "postfix", filepath.Join(dir, "data")); err != nil {
-		t.Fatal(err, out)
-	}
 	for _, table := range []string{"virtual", "virtual-domains"} {
 		postmap(t, filepath.Join(example, table))
 	}
-	services := masterCF
+	services := ""
 	for n, s := range sets {
 		services += s.service(t, n, filepath.Join(dir, s.name))
 	}
-	write(t, filepath.Join(conf, "main.cf"), fmt.Sprintf(mainCF, dir, example))
-	write(t, filepath.Join(conf, "master.cf"), services)
-	p := &postfixes{Process: maillab.Start(t, dir, "postfix", "-c", conf, "start-fg"), dir: dir}
-	t.Cleanup(func() { // its master is in a process group of its own
-		if out, err := maillab.Run(t, dir, "postfix", "-c", conf, "stop"); err != nil {
-			t.Errorf("postfix stop: %v\n%s", err, out)
-		}
+	maillab.StartPostfix(t, maillab.PostfixOptions{
+		Dir: dir, Main: fmt.Sprintf(mainCF, example), Master: services, Address: postfixAt(len(sets) - 1),
 	})
-	maillab.Wait(t, 3*maillab.Patience, "Postfix", func() bool { // it looks through its folders first
-		k, _, err := dial(postfixAt(len(sets)-1), "127.0.0.1")
-		if err == nil {
-			k.close()
-		}
-		return err == nil || p.Ended()
-	})
-	return p
 }
 
 func postfixAt(n int) string { return fmt.Sprintf("127.0.8.%d:25", n+1) }
