@@ -57,8 +57,20 @@ type health struct {
 	mu        sync.Mutex
 	due       time.Time // when it is asked again
 	asking    bool
-	unhealthy string // "" healthy, or not known to be otherwise
-	everybody bool   // it lists everybody: nothing counts
+	unhealthy string    // "" healthy, or not known to be otherwise
+	everybody bool      // it lists everybody: nothing counts
+	told      time.Time // when it was last said that it gave no answer
+}
+
+// missed reports that it is time for a line about an answer that could not be had: one a minute, however much mail there is.
+func (h *health) missed(now time.Time) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.told.IsZero() && now.Sub(h.told) < unsure {
+		return false
+	}
+	h.told = now
+	return true
 }
 
 // healthOf finds a zone's health, and has it asked for in the background when it is time.

@@ -4,6 +4,7 @@ package dnsbl
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 
@@ -75,6 +76,9 @@ func (k *lookup) askSafely(ctx context.Context) {
 
 func (k *lookup) settle(r Result) {
 	k.health.counters[r.kind()].Inc()
+	if r.Err != nil && !errors.Is(r.Err, context.Canceled) && k.health.missed(k.lister.Now()) {
+		k.lister.Log.Warn("a DNS list gives no answer, and so lists nobody", "zone", k.zone.Domain, "err", r.Err)
+	}
 	*k.result = r
 }
 

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/miekg/dns"
@@ -30,18 +31,34 @@ const (
 
 // exchange asks one server after the other until one knows.
 func (c *Client) exchange(q question) finding {
-	var all []error
+	var tried failures
 	for range tries {
 		for _, s := range c.servers {
 			msg, err := c.askServer(s, q)
 			if err == nil {
 				return read(q, msg, s.trusted)
 			}
-			all = append(all, fmt.Errorf("server %s: %w", s.addr, err))
+			tried = append(tried, fmt.Errorf("server %s: %w", s.addr, err))
 		}
 	}
-	return finding{err: q.fail(errors.Join(all...)), ttl: failureTTL, octets: 512}
+	return finding{err: q.fail(tried), ttl: failureTTL, octets: 512}
 }
+
+// failures are those of all tries, in one line.
+type failures []error
+
+func (f failures) Error() string {
+	var b strings.Builder
+	for i, err := range f {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(err.Error())
+	}
+	return b.String()
+}
+
+func (f failures) Unwrap() []error { return f }
 
 // askServer puts the question over UDP, and over TCP if the answer did not fit. Old servers that stumble over EDNS
 // (RFC 6891 7) are asked without it.
