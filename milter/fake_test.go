@@ -261,9 +261,6 @@ func group(hosts ...string) func(*Config) {
 	}
 }
 
-// patience is for programs that take their time to start.
-const patience = 90 * time.Second
-
 // text is a body read.
 func text(t *testing.T, b mail.Body) string {
 	t.Helper()
