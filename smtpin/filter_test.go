@@ -97,6 +97,24 @@ func TestFilterEdits(t *testing.T) {
 	}
 }
 
+// TestForwardAfterFilters: whose mail leaves us leaves with the sender that a filter has put in.
+func TestForwardAfterFilters(t *testing.T) {
+	t.Parallel()
+	w := filtered(t, maillab.NewFilter(t, "e<y@client.test>\x00"), "tempfail")
+	w.write(t, "a@alias.test a@far.test\n")
+	if _, err := w.maps.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	tx, env := w.begin(t, "x@client.test")
+	rcpt(t, tx, env, "a@alias.test")
+	if got := send(t, tx, env, hello); got != "" {
+		t.Fatal(got)
+	}
+	if to := w.queue.Last().Envelope.Recipients[0]; to.Sender == nil || !strings.HasSuffix(to.Sender.String(), "=client.test=y@srs.test") {
+		t.Errorf("%s is sent mail from %v", to.To, to.Sender)
+	}
+}
+
 // TestFilterAtTheDialogue: a filter refuses a client at MAIL, one recipient at RCPT, and throws away at DATA.
 func TestFilterAtTheDialogue(t *testing.T) {
 	t.Parallel()
