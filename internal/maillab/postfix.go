@@ -119,8 +119,13 @@ func layPostfix(dir string, files map[string]string) error {
 			return err
 		}
 	}
+	past := time.Now().Add(-time.Hour) // Postfix does not trust a main.cf younger than two seconds, and waits for it to age (dict_load_file_xt)
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, "conf", name), []byte(text), 0o644); err != nil {
+		file := filepath.Join(dir, "conf", name)
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			return err
+		}
+		if err := os.Chtimes(file, past, past); err != nil {
 			return err
 		}
 	}
