@@ -63,27 +63,13 @@ var sources = sync.OnceValue(func() error {
 	})
 })
 
-// room is a folder for one test, with a short path since sockets live in it. It is kept when the test fails.
+// room is a folder for one test.
 func room(t *testing.T) string {
 	t.Helper()
 	if err := sources(); err != nil {
 		t.Fatal(err)
 	}
-	dir, err := os.MkdirTemp("", "posthouse-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("files kept in %s; again: go test ./test -run '^%s$'", dir, t.Name())
-			return
-		}
-		os.RemoveAll(dir)
-	})
-	return dir
+	return maillab.Room(t, "posthouse-", "go test ./test")
 }
 
 // result is how a command ended.

@@ -49,19 +49,8 @@ for line in sys.stdin:
 func newPySPF(t *testing.T, port int) *pySPF {
 	t.Helper()
 	cmd := exec.Command("/usr/bin/python3", "-c", pySPFScript, fmt.Sprint(port)) // Debian's: its packages are not another's
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { in.Close(); _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return &pySPF{t: t, in: bufio.NewWriter(in), out: bufio.NewReader(out)}
+	in, out := interview(t, cmd)
+	return &pySPF{t: t, in: bufio.NewWriter(in), out: out}
 }
 
 func (p *pySPF) check(client, helo, from string) string {

@@ -221,6 +221,13 @@ func newPerlSRSAged(t *testing.T, o srsOptions, age int) *perlSRS {
 	t.Helper()
 	cmd := exec.Command("perl", append([]string{"-e", perlScript, "--", o.separator, strconv.Itoa(o.length), strconv.Itoa(o.minimum), strconv.Itoa(age)},
 		o.secrets...)...)
+	in, out := interview(t, cmd)
+	return &perlSRS{in, out}
+}
+
+// interview starts a script that answers each line with one.
+func interview(t *testing.T, cmd *exec.Cmd) (io.Writer, *bufio.Reader) {
+	t.Helper()
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -233,7 +240,7 @@ func newPerlSRSAged(t *testing.T, o srsOptions, age int) *perlSRS {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { in.Close(); _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return &perlSRS{in, bufio.NewReader(out)}
+	return in, bufio.NewReader(out)
 }
 
 func (p *perlSRS) ask(t *testing.T, days int, way, address string) string {

@@ -9,6 +9,7 @@ package maillab
 
 import (
 	"net"
+	"os"
 	"testing"
 	"time"
 )
@@ -39,4 +40,25 @@ func WaitPort(t testing.TB, address string) {
 		c.Close()
 		return true
 	})
+}
+
+// Room is a folder for one test that others than root may enter, with a short path since sockets live in it. It is kept when the test
+// fails, and the log says how to run it again.
+func Room(t testing.TB, prefix, command string) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", prefix)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("files kept in %s; again: %s -run '^%s$'", dir, command, t.Name())
+			return
+		}
+		os.RemoveAll(dir)
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }

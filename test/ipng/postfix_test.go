@@ -131,24 +131,10 @@ func write(t *testing.T, file, text string) {
 	}
 }
 
-// room is a folder of a test, kept when the test fails.
+// room is a folder for one test.
 func room(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "ipng-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("files kept in %s; again: go test -tags interop ./test/ipng -run '^%s$'", dir, t.Name())
-			return
-		}
-		os.RemoveAll(dir)
-	})
-	return dir
+	return maillab.Room(t, "ipng-", "go test -tags interop ./test/ipng")
 }
 
 // moment is how long an answer may take that waits for nobody.
