@@ -4,7 +4,6 @@ package policy
 
 import (
 	"context"
-	"fmt"
 
 	"posthouse/delegation"
 )
@@ -24,7 +23,7 @@ func delegate(server delegation.Server) judge {
 		}
 		v := q.obey(ctx, q.stance.subject().subject(ctx, q), action, where)
 		if v.Action != Dunno {
-			v.Reply = v.Reply.Because(fmt.Errorf("%s: %w", where, err))
+			v.Reply = v.Reply.Because(err) // which names it
 		}
 		return v
 	}

@@ -161,11 +161,11 @@ func (e *explained) Access(table, key string, whole bool) (action, where string,
 func (e *explained) Delegate(ctx context.Context, server delegation.Server, q *Question) (string, error) {
 	start := e.trail.now()
 	action, err := e.Facts.Delegate(ctx, server, q)
-	answer := action
+	asked, answer := "policy server "+server.Address.String(), action
 	if err != nil {
-		answer = err.Error()
+		answer = strings.TrimPrefix(err.Error(), asked+": ")
 	}
-	e.note("policy server "+server.Address.String(), answer, start)
+	e.note(asked, answer, start)
 	return action, err
 }
 

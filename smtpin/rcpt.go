@@ -34,7 +34,7 @@ func (t *transaction) admit(ctx context.Context, to mail.Recipient) error {
 	}
 	home, err := t.home(to.To)
 	if err != nil {
-		t.trails.rcpt.Add(step("rcpt", "srs", to.To.String(), err.Error(), 0))
+		t.trails.rcpt.Add(step("rcpt", "srs", to.To.String(), reply.For(err).Cause.Error(), 0))
 		return err
 	}
 	q := t.question(policy.Rcpt, t.trails.rcpt)

@@ -66,13 +66,13 @@ func (c *Config) wrong() (found []mistake) {
 		add("secret_file", "srs needs a file with at least one secret")
 	}
 	if !isSeparator(c.Separator) {
-		add("separator", "separator is %q, but must be =, + or -", c.Separator)
+		add("separator", "%q is none of =, + and -", c.Separator)
 	}
 	if c.HashMinimum < minHash || c.HashMinimum > c.HashLength || c.HashLength > maxHash {
-		add("hash_length", "hash lengths must obey %d <= hash_minimum <= hash_length <= %d", minHash, maxHash)
+		add("hash_length", "the lengths must obey %d <= hash_minimum <= hash_length <= %d", minHash, maxHash)
 	}
 	if age := time.Duration(c.MaxAge); age < day || age > (slots-1)*day {
-		add("max_age", "max_age must be between 1d and %dd, where the dates wrap", slots-1)
+		add("max_age", "must be between 1d and %dd, where the dates wrap", slots-1)
 	}
 	for _, d := range c.ExcludeDomains {
 		if _, err := exclusion(d); err != nil {

@@ -45,6 +45,9 @@ func (o *options) loadFor(services []string, places ...string) (*node.Cluster, e
 		return nil, err
 	}
 	c, report, err := node.Load(file, o.node, services...)
+	if _, missing := os.Stat(file); errors.Is(missing, os.ErrNotExist) && report.Err() != nil {
+		return nil, hinted(report.Err(), "name another with --config; `posthouse up` makes a first one in ./%s", filepath.Dir(localPlace))
+	}
 	if report != nil && report.Err() != nil {
 		return nil, hinted(report.Err(), "`posthouse config check --config %s` checks it for every node", file)
 	}

@@ -18,9 +18,9 @@ func TestSRSServeRefuses(t *testing.T) {
 	}
 	good := "srs serve --domain srs.test --secret-file " + secret
 	for line, want := range map[string]string{
-		good + " --separator x":                "separator: separator is \"x\", but must be =, + or -",
-		good + " --hash-length 3":              "hash_length: hash lengths must obey",
-		good + " --max-age 1h":                 "max_age: max_age must be between 1d and",
+		good + " --separator x":                `separator: "x" is none of =, + and -`,
+		good + " --hash-length 3":              "hash_length: the lengths must obey",
+		good + " --max-age 1h":                 "max_age: must be between 1d and",
 		good + " --max-age fortnight":          "--max-age: ",
 		good + " --forward 10001":              "--forward: \"10001\" is not an address",
 		good + " --socketmap unix:srs":         "--socketmap: \"unix:srs\": a socket needs its whole path",
