@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	protocol "github.com/emersion/go-milter"
@@ -245,7 +246,7 @@ func (c *conversation) fail(at stage, err error, took time.Duration) Verdict {
 		}
 		c.link, c.retry = nil, c.greeted
 	}
-	c.note(at, "failed: "+c.DefaultAction+" ("+err.Error()+")", took)
+	c.note(at, "failed: "+c.DefaultAction+" ("+strings.ReplaceAll(err.Error(), "\n", "; ")+")", took)
 	err = fmt.Errorf("milter %s at %s: %w", c.name, at, err)
 	if blame {
 		c.Log.Warn("milter failed", "milter", c.name, "stage", at.String(), "default_action", c.DefaultAction, "err", err)
