@@ -124,8 +124,8 @@ func (f *filter) negotiate(ctx context.Context, network, address string, actions
 		Dialer: handed{w}, ActionMask: actions, ProtocolMask: events, ReadTimeout: time.Hour, WriteTimeout: time.Hour,
 	})
 	s, err := client.Session()
-	if !stop() && err == nil {
-		err = context.Cause(ctx)
+	if !stop() { // whatever go-milter makes of a connection that is closed under its hands
+		err = fmt.Errorf("no answer: %w", context.Cause(ctx))
 	}
 	if err != nil {
 		conn.Close()

@@ -55,7 +55,7 @@ func TestNoResolver(t *testing.T) {
 	t.Parallel()
 	c := faulty(t, 0, "127.0.0.99:53")
 	c.bounded(t, 2*moment, mail("noresolver", ""))
-	c.explained(t, "zen.spamhaus.org")
+	c.explained(t, "zen.spamhaus.org", "server 127.0.0.99:53", "connection refused")
 }
 
 // One that never answers costs its time-out, not one for each list.
@@ -63,7 +63,7 @@ func TestSilentResolver(t *testing.T) {
 	t.Parallel()
 	c := faulty(t, 1, "127.0.0.253:5300")
 	c.bounded(t, 3*maillab.Patience/2, mail("silent", ""))
-	c.explained(t, "zen.spamhaus.org")
+	c.explained(t, "zen.spamhaus.org", "server 127.0.0.253:5300", "timeout")
 }
 
 // What answers with nonsense is as good as what does not answer.
@@ -93,7 +93,7 @@ func TestGarbageResolver(t *testing.T) {
 	}()
 	c := faulty(t, 2, "127.0.0.98:53")
 	c.bounded(t, 3*maillab.Patience/2, mail("garbage", ""))
-	c.explained(t, "zen.spamhaus.org")
+	c.explained(t, "zen.spamhaus.org", "server 127.0.0.98:53")
 }
 
 // A filter that takes the connection and says nothing is given up after its time, and default_action decides.
@@ -126,6 +126,8 @@ func TestStallingMilter(t *testing.T) {
 	if out := later.command(t, "explain", "--last", "1"); !strings.Contains(out, "10.0.6.1:11332") || !strings.Contains(out, "451 4.7.1") {
 		t.Errorf("explain --last does not say why:\n%s", out)
 	}
+	later.explained(t, "milter 10.0.6.1:11332", "failed: tempfail", "451 4.7.1")
+	accept.explained(t, "milter 10.0.6.1:11332", "failed: accept")
 }
 
 // A refusal can be asked about afterwards, by the service that gave it.
