@@ -80,6 +80,9 @@ func (p *prefixed) Read(b []byte) (int, error) {
 	return n, nil
 }
 
+// Pending reports octets that came behind the header and have not been read: they are not in the socket any more.
+func (p *prefixed) Pending() bool { return len(p.first) > 0 }
+
 // CloseWrite ends our half, so that a client can read our last words.
 func (p *prefixed) CloseWrite() error {
 	if c, ok := p.Conn.(interface{ CloseWrite() error }); ok {

@@ -81,8 +81,14 @@ func (c *Conn) handshake() bool {
 // Await waits up to d, before the banner, for a client that does not: one that speaks first is early from then on, and ends the
 // wait as one does that leaves. Over TLS there is nothing to wait for.
 func (c *Conn) Await(d time.Duration) {
+	if c.opt.Implicit {
+		return
+	}
+	if c.early = c.early || pending(c.conn); c.early {
+		return
+	}
 	sc, ok := c.conn.(syscall.Conn)
-	if !ok || c.opt.Implicit {
+	if !ok {
 		return
 	}
 	raw, err := sc.SyscallConn()
@@ -101,6 +107,9 @@ func (c *Conn) Await(d time.Duration) {
 
 // pending reports octets that wait to be read, without taking them.
 func pending(conn net.Conn) bool {
+	if p, ok := conn.(interface{ Pending() bool }); ok && p.Pending() { // behind a PROXY header, in its packet
+		return true
+	}
 	sc, ok := conn.(syscall.Conn)
 	if !ok {
 		return false
