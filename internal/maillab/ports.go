@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 	"testing"
 )
 
@@ -32,7 +33,7 @@ func FreeBase(t testing.TB, standard ...int) int {
 	t.Helper()
 	for range 200 {
 		base := 10000 + rand.IntN(20000)
-		if allFree(base, standard) {
+		if handedOut.take(base, standard) {
 			return base
 		}
 	}
@@ -40,14 +41,36 @@ func FreeBase(t testing.TB, standard ...int) int {
 	return 0
 }
 
-func allFree(base int, standard []int) bool {
-	for _, p := range standard {
-		l, err := net.Listen("tcp", Local(base+p))
-		if err != nil {
+// handedOut are the ports of this process's tests, which run side by side: what one was given and does not listen on yet looks
+// free to the next one.
+var handedOut = ports{taken: map[int]bool{}}
+
+type ports struct {
+	mu    sync.Mutex
+	taken map[int]bool
+}
+
+// take gives the ports out, all of them or none.
+func (p *ports) take(base int, standard []int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range standard {
+		if p.taken[base+s] || !free(base+s) {
 			return false
 		}
-		l.Close()
 	}
+	for _, s := range standard {
+		p.taken[base+s] = true
+	}
+	return true
+}
+
+func free(port int) bool {
+	l, err := net.Listen("tcp", Local(port))
+	if err != nil {
+		return false
+	}
+	l.Close()
 	return true
 }
 
