@@ -40,11 +40,20 @@ func (o *options) load(places ...string) (*node.Cluster, error) { return o.loadF
 
 // loadFor reads it for some services of the node, whose files alone are looked at.
 func (o *options) loadFor(services []string, places ...string) (*node.Cluster, error) {
+	return o.read(func(file string) (*node.Cluster, *config.Report, error) { return node.Load(file, o.node, services...) }, places)
+}
+
+// ask reads it for questions to running services: the files that it names may be broken, or not ours to read.
+func (o *options) ask(places ...string) (*node.Cluster, error) {
+	return o.read(func(file string) (*node.Cluster, *config.Report, error) { return node.Read(file, o.node) }, places)
+}
+
+func (o *options) read(load func(file string) (*node.Cluster, *config.Report, error), places []string) (*node.Cluster, error) {
 	file, err := o.clusterFile(places...)
 	if err != nil {
 		return nil, err
 	}
-	c, report, err := node.Load(file, o.node, services...)
+	c, report, err := load(file)
 	if _, missing := os.Stat(file); errors.Is(missing, os.ErrNotExist) && report.Err() != nil {
 		return nil, hinted(report.Err(), "name another with --config; `posthouse up` makes a first one in ./%s", filepath.Dir(localPlace))
 	}

@@ -74,7 +74,7 @@ func (f *explainFlags) run(c *cobra.Command, o *options) error {
 	if err != nil {
 		return err
 	}
-	cluster, err := f.cluster(o)
+	cluster, err := runsSMTPIn(o.loadFor([]string{node.SMTPIn}, localPlace, systemPlace))
 	if err != nil {
 		return err
 	}
@@ -91,16 +91,12 @@ func (f *explainFlags) run(c *cobra.Command, o *options) error {
 	return printExplanation(o.std.out, wanted, e)
 }
 
-// cluster is the cluster file, on a node that runs smtp-in.
-func (f *explainFlags) cluster(o *options) (*node.Cluster, error) {
-	c, err := o.loadFor([]string{node.SMTPIn}, localPlace, systemPlace)
-	if err != nil {
-		return nil, err
+// runsSMTPIn passes the cluster file of a node on that runs smtp-in.
+func runsSMTPIn(c *node.Cluster, err error) (*node.Cluster, error) {
+	if err == nil && !c.Self.Runs(node.SMTPIn) {
+		err = hinted(fmt.Errorf("node %s does not run smtp-in", c.Self.Host), "name one that does with --node")
 	}
-	if !c.Self.Runs(node.SMTPIn) {
-		return nil, hinted(fmt.Errorf("node %s does not run smtp-in", c.Self.Host), "name one that does with --node")
-	}
-	return c, nil
+	return c, err
 }
 
 // wanted reads the flags.
@@ -182,7 +178,7 @@ func (f *explainFlags) runKept(ctx context.Context, o *options) error {
 	case f.id != "" && !wanted.ID.Valid():
 		return usage(fmt.Errorf("%q is not a queue id", f.id), "the log line of a refusal has one: id=...")
 	}
-	cluster, err := f.cluster(o)
+	cluster, err := runsSMTPIn(o.ask(localPlace, systemPlace))
 	if err != nil {
 		return err
 	}

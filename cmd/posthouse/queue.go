@@ -138,7 +138,7 @@ type answer struct {
 // ask puts a verb to each service of the node and prints what comes back. One that fails does not keep the others from
 // doing it.
 func (f *queueFlags) ask(ctx context.Context, o *options, verb string, args any) error {
-	c, err := o.load(localPlace, systemPlace)
+	c, err := o.ask(localPlace, systemPlace)
 	if err != nil {
 		return err
 	}

@@ -31,6 +31,21 @@ var ErrWho = errors.New("this machine is not among the nodes")
 // The files of the named services are opened for the check, or those of all: a service that has a process and a user of
 // its own cannot read the keys of the others.
 func Load(file, host string, services ...string) (*Cluster, *config.Report, error) {
+	return load(file, host, func(c *Cluster) {
+		if len(services) == 0 {
+			services = c.Self.Services
+		}
+		c.check(c.root(), services)
+	})
+}
+
+// Read is Load without a look at the files that the cluster file names. It is for questions to running services, which are asked
+// just when one of those files is broken, and by operators who may not read the keys.
+func Read(file, host string) (*Cluster, *config.Report, error) {
+	return load(file, host, func(*Cluster) {})
+}
+
+func load(file, host string, check func(*Cluster)) (*Cluster, *config.Report, error) {
 	cfg, doc := read(file)
 	report := doc.Report()
 	self, err := cfg.who(host)
@@ -40,10 +55,8 @@ func Load(file, host string, services ...string) (*Cluster, *config.Report, erro
 	case err != nil:
 		return nil, report, fmt.Errorf("%s: %w", file, err)
 	}
-	if len(services) == 0 {
-		services = self.Services
-	}
-	c := seenBy(doc, cfg, self, file, services)
+	c := seenBy(doc, cfg, self, file)
+	check(c)
 	if err := report.Err(); err != nil {
 		return nil, report, err
 	}
@@ -63,7 +76,8 @@ func Check(file, host string) *config.Report {
 		nodes = []Node{self}
 	}
 	for _, n := range nodes {
-		seenBy(doc, cfg, n, file, n.Services)
+		c := seenBy(doc, cfg, n, file)
+		c.check(c.root(), n.Services)
 	}
 	return doc.Report()
 }
@@ -77,15 +91,16 @@ func read(file string) (*Config, *config.Document) {
 }
 
 // seenBy puts a node's own values over the cluster's, and makes the checks that need to know the node.
-func seenBy(doc *config.Document, cfg *Config, self Node, file string, services []string) *Cluster {
+func seenBy(doc *config.Document, cfg *Config, self Node, file string) *Cluster {
 	if self.Override.Present() && !self.Override.Spoiled() {
 		cfg = new(Config)
 		doc.Decode(cfg, self.Override)
 	}
-	c := &Cluster{Config: cfg, Self: self, File: file, document: doc}
-	c.check(doc.Root().Under(self.Override), services)
-	return c
+	return &Cluster{Config: cfg, Self: self, File: file, document: doc}
 }
+
+// root is where complaints about the node's values have their places.
+func (c *Cluster) root() config.Section { return c.document.Root().Under(c.Self.Override) }
 
 // who finds the node by its host name.
 func (c *Config) who(host string) (Node, error) {
