@@ -86,7 +86,7 @@ func bare(s string) string {
 				}
 			}
 		case '(':
-			i = commentEnd(s, i)
+			i = mail.CommentEnd(s, i)
 		default:
 			b.WriteByte(s[i])
 		}

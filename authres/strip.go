@@ -60,7 +60,7 @@ func words(s string) []string {
 		switch c := s[i]; {
 		case c == '(':
 			end()
-			i = commentEnd(s, i)
+			i = mail.CommentEnd(s, i)
 		case c == '"':
 			for i++; i < len(s) && s[i] != '"'; i++ {
 				if s[i] == '\\' && i+1 < len(s) {
@@ -88,22 +88,4 @@ func canonical(id string) string {
 		return domain
 	}
 	return strings.ToLower(id)
-}
-
-// commentEnd is the index of the parenthesis that ends a comment; they nest.
-func commentEnd(s string, i int) int {
-	depth := 0
-	for ; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			i++
-		case '(':
-			depth++
-		case ')':
-			if depth--; depth == 0 {
-				return i
-			}
-		}
-	}
-	return i
 }

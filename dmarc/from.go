@@ -147,7 +147,7 @@ func addresses(list string) []string {
 				text.WriteByte('"')
 			}
 		case c == '(':
-			i = commentEnd(list, i)
+			i = mail.CommentEnd(list, i)
 		case c == ' ' || c == '\t':
 		case c == '<':
 			take(angle)
@@ -172,24 +172,6 @@ func quotedEnd(s string, i int) int {
 	for i++; i < len(s) && s[i] != '"'; i++ {
 		if s[i] == '\\' {
 			i++
-		}
-	}
-	return i
-}
-
-// commentEnd is the index of the parenthesis that ends a comment; they nest.
-func commentEnd(s string, i int) int {
-	depth := 0
-	for ; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			i++
-		case '(':
-			depth++
-		case ')':
-			if depth--; depth == 0 {
-				return i
-			}
 		}
 	}
 	return i

@@ -46,7 +46,8 @@ func (t *transaction) throwAway(recipients []mail.Recipient) error {
 // commit expands the recipients on the tables of this transaction, gives those who leave us an SRS sender, and hands one envelope
 // over. A message whose every recipient was discarded by its alias is answered like any other, and not stored.
 func (t *transaction) commit(ctx context.Context, d *draft) error {
-	if len(d.recipients) == 0 && len(t.env.Recipients) > 0 { // as with Sendmail and Postfix, a filter that takes all recipients away throws the message away
+	// As with Sendmail and Postfix, a filter that takes all recipients away throws the message away.
+	if len(d.recipients) == 0 && len(t.env.Recipients) > 0 {
 		t.effects.Discard = "milter: no recipient is left"
 		return t.throwAway(t.env.Recipients)
 	}

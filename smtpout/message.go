@@ -12,8 +12,8 @@ import (
 	"posthouse/reply"
 )
 
-// Message completes the header, asks the tables and the filters, signs last, and commits. nil is the 250: what is not in the queue by then has been
-// thrown away in so many words, and logged.
+// Message completes the header, asks the tables and the filters, signs last, and commits. nil is the 250: what is not in the queue
+// by then has been thrown away in so many words, and logged.
 func (t *transaction) Message(ctx context.Context, msg *mail.Message) error {
 	if t.effects.Discard != "" {
 		return t.throwAway()
