@@ -112,7 +112,7 @@ var modules = map[string][]string{
 	"golang.org/x/crypto":                 {"auth", "dkim"},
 	"golang.org/x/net":                    {"mail", "config", "dmarc", "resolver"},
 	"golang.org/x/sync":                   {"auth", "delivery", "relay", "smtpin", "internal/daemon", "internal/node", "resolver"},
-	"golang.org/x/sys":                    {"internal/listen", "internal/daemon", "internal/durable", "queue/pebbledb"},
+	"golang.org/x/sys":                    {"balancer", "internal/listen", "internal/daemon", "internal/durable", "queue/pebbledb"},
 	"golang.org/x/term":                   {"internal/daemon", "cmd/posthouse"},
 	"golang.org/x/text":                   {"mail"},
 }
