@@ -77,6 +77,7 @@ var packages = map[string]row{
 		"delivery", "internal/admin"}},
 	"balancer": {service, []string{"config", "resolver", "certs", "limit", "upstream", "smtpclient", "internal/listen",
 		"internal/admin"}},
+	"balancer/loop": {service, nil}, // beside it: how bytes move
 	"dkimmilter": {service, []string{"mail", "config", "dkim", "milter"}},
 	"srstable":   {service, []string{"mail", "config", "srs"}},
 
