@@ -11,6 +11,9 @@
 // With the service manager it speaks sd_notify(3), as a unit of Type=notify-reload with WatchdogSec= expects: READY=1,
 // RELOADING=1 with MONOTONIC_USEC, STOPPING=1, WATCHDOG=1. Without one nothing is sent.
 //
+// A service that can hand over its work to a new process of its own binary does so at SIGUSR2 (Upgrade). HandOver then
+// tells the manager who the service is from that moment on (MAINPID).
+//
 // The package knows no mail. What it reads from the environment: NOTIFY_SOCKET, WATCHDOG_USEC, WATCHDOG_PID.
 package daemon
 
@@ -46,12 +49,14 @@ type Process struct {
 	Log     *slog.Logger
 	Grace   time.Duration                   // shutdown_grace [30s]
 	Reload  func(ctx context.Context) error // SIGHUP; nil: ignored
+	Upgrade func(ctx context.Context) error // SIGUSR2; returns when another process has taken over, or why none did; nil: ignored
 	Healthy func() error                    // asked before each WATCHDOG=1; nil: always healthy
 	Signals <-chan os.Signal                // nil: the process's own
 	Getenv  func(string) string             // nil: os.Getenv
 	Exit    func(code int)                  // at the second signal; nil: os.Exit
 
-	parts []Part
+	parts  []Part
+	notify *notifier
 }
 
 // Add puts a part after those that are there already. Not to be called once Run is.
@@ -62,6 +67,7 @@ func (p *Process) Add(part Part) { p.parts = append(p.parts, part) }
 func (p *Process) Run(ctx context.Context) error {
 	signals, release := p.signals()
 	defer release()
+	p.notify = newNotifier(p.getenv("NOTIFY_SOCKET"))
 	watch := newWatcher(p, signals)
 	defer watch.end()
 

@@ -211,3 +211,41 @@ func TestReloadOnSIGHUPAndRefusedReload(t *testing.T) {
 		}
 	}
 }
+
+// A failed upgrade leaves the process as it was; a stop ends one that is under way.
+func TestUpgradeOnSIGUSR2(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	signals := make(chan os.Signal)
+	calls := make(chan string)
+	first := true
+	p := &Process{Log: slog.New(slog.NewTextHandler(&log, nil)), Signals: signals, Getenv: noEnv,
+		Upgrade: func(ctx context.Context) error {
+			if first {
+				first = false
+				calls <- "refused"
+				return errors.New("the new binary ended: exit status 1")
+			}
+			calls <- "begun"
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+	p.Add(Part{Name: "x", Run: func(stop, _ context.Context) error { <-stop.Done(); return nil }})
+	result := make(chan error)
+	go func() { result <- p.Run(t.Context()) }()
+	for _, want := range []string{"refused", "begun"} {
+		signals <- syscall.SIGUSR2
+		if got := <-calls; got != want {
+			t.Errorf("%s, want %s", got, want)
+		}
+	}
+	signals <- syscall.SIGTERM
+	if err := <-result; err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"upgrade failed, this process goes on", "exit status 1", "context canceled"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("log lacks %q:\n%s", want, log.String())
+		}
+	}
+}

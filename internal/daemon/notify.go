@@ -5,19 +5,33 @@ package daemon
 import (
 	"fmt"
 	"net"
+	"strconv"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // notifier is the client side of sd_notify(3): one datagram a message on the socket the manager named.
-type notifier struct{ socket string }
+type notifier struct {
+	socket string
+	silent atomic.Bool // another process speaks for the service
+}
 
-func newNotifier(socket string) *notifier { return &notifier{socket} }
+func newNotifier(socket string) *notifier { return &notifier{socket: socket} }
+
+// HandOver tells the service manager that the process pid is the service from now on, and nothing more after that: what
+// becomes of this one is no concern of the manager. The other process speaks to it only when this has returned; before, it
+// would not be heard. To be called while Run runs.
+func (p *Process) HandOver(pid int) error {
+	err := p.notify.send("MAINPID=" + strconv.Itoa(pid))
+	p.notify.silent.Store(true)
+	return err
+}
 
 // send does nothing without a manager. "@" at the start of the name is an abstract socket, which net understands.
 func (n *notifier) send(state string) error {
-	if n.socket == "" {
+	if n.socket == "" || n.silent.Load() {
 		return nil
 	}
 	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: n.socket, Net: "unixgram"})

@@ -119,3 +119,45 @@ func TestManagerThatIsGoneIsNoFailure(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A process that has handed over names the other one, and then says nothing more, not even that it stops.
+func TestHandOverIsTheLastWord(t *testing.T) {
+	t.Parallel()
+	socket, next := manager(t)
+	signals := make(chan os.Signal)
+	p := &Process{Log: quiet(), Signals: signals, Getenv: func(key string) string { return map[string]string{"NOTIFY_SOCKET": socket}[key] }}
+	handed := make(chan error)
+	p.Upgrade = func(context.Context) error {
+		err := p.HandOver(4711)
+		handed <- err
+		return err
+	}
+	p.Add(Part{Name: "x", Run: func(stop, _ context.Context) error { <-stop.Done(); return nil }})
+	result := make(chan error)
+	go func() { result <- p.Run(t.Context()) }()
+	if got := next(); got != "READY=1" {
+		t.Fatal(got)
+	}
+	signals <- syscall.SIGUSR2
+	if err := <-handed; err != nil {
+		t.Fatal(err)
+	}
+	if got := next(); got != "MAINPID=4711" {
+		t.Errorf("manager was told %q", got)
+	}
+	signals <- syscall.SIGTERM
+	if err := <-result; err != nil {
+		t.Error(err)
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("last")); err != nil {
+		t.Fatal(err)
+	}
+	if got := next(); got != "last" {
+		t.Errorf("manager was told %q after the hand-over", got)
+	}
+}

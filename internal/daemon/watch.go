@@ -18,23 +18,22 @@ func (p *Process) signals() (<-chan os.Signal, func()) {
 		return p.Signals, func() {}
 	}
 	c := make(chan os.Signal, 4)
-	signal.Notify(c, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	signal.Notify(c, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGUSR2)
 	return c, func() { signal.Stop(c) }
 }
 
 // watcher listens to signals and talks to the service manager, side by side with the parts.
 type watcher struct {
-	p      *Process
-	notify *notifier
-	hup    chan struct{} // one reload may wait while another runs
-	stop   chan struct{} // closed at the first signal
-	over   chan struct{} // closed when Run returns
-	wg     sync.WaitGroup
+	p    *Process
+	hup  chan struct{} // one reload may wait while another runs
+	usr2 chan struct{} // likewise an upgrade
+	stop chan struct{} // closed at the first signal
+	over chan struct{} // closed when Run returns
+	wg   sync.WaitGroup
 }
 
 func newWatcher(p *Process, signals <-chan os.Signal) *watcher {
-	w := &watcher{p: p, notify: newNotifier(p.getenv("NOTIFY_SOCKET")),
-		hup: make(chan struct{}, 1), stop: make(chan struct{}), over: make(chan struct{})}
+	w := &watcher{p: p, hup: make(chan struct{}, 1), usr2: make(chan struct{}, 1), stop: make(chan struct{}), over: make(chan struct{})}
 	w.wg.Go(func() { w.signals(signals) })
 	return w
 }
@@ -52,7 +51,9 @@ func (w *watcher) signals(in <-chan os.Signal) {
 		case s := <-in:
 			switch {
 			case s == syscall.SIGHUP:
-				w.askReload()
+				ask(w.hup)
+			case s == syscall.SIGUSR2:
+				ask(w.usr2)
 			case stopping:
 				w.p.Log.Warn("second signal, ending at once", "signal", s)
 				w.p.exit(1)
@@ -68,14 +69,14 @@ func (w *watcher) signals(in <-chan os.Signal) {
 	}
 }
 
-func (w *watcher) askReload() {
+func ask(c chan<- struct{}) {
 	select {
-	case w.hup <- struct{}{}:
+	case c <- struct{}{}:
 	default: // one is waiting already, and will read what is there then
 	}
 }
 
-// ready tells the manager, and starts what belongs to a process that is up: reloads and the watchdog.
+// ready tells the manager, and starts what belongs to a process that is up: reloads, upgrades and the watchdog.
 func (w *watcher) ready(ctx context.Context) {
 	w.tell("READY=1")
 	w.wg.Go(func() { w.reloads(ctx) })
@@ -104,6 +105,8 @@ func (w *watcher) reloads(ctx context.Context) {
 		select {
 		case <-w.hup:
 			w.reload(ctx)
+		case <-w.usr2:
+			w.upgrade(ctx)
 		case <-w.over:
 			return
 		}
@@ -122,6 +125,29 @@ func (w *watcher) reload(ctx context.Context) {
 		return
 	}
 	w.p.Log.Info("reloaded")
+}
+
+// upgrade takes as long as it takes; it ends early with the process.
+func (w *watcher) upgrade(ctx context.Context) {
+	if w.p.Upgrade == nil {
+		w.p.Log.Warn("SIGUSR2 ignored: this process cannot hand over its work")
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-w.stop:
+		case <-w.over:
+		case <-ctx.Done():
+		}
+		cancel()
+	}()
+	if err := w.p.Upgrade(ctx); err != nil {
+		w.p.Log.Error("upgrade failed, this process goes on", "error", err)
+		return
+	}
+	w.p.Log.Info("upgraded, another process has taken over")
 }
 
 // watchdogInterval is what the manager asked of this very process, else 0.
@@ -161,7 +187,7 @@ func (w *watcher) beat() {
 }
 
 func (w *watcher) tell(state string) {
-	if err := w.notify.send(state); err != nil {
+	if err := w.p.notify.send(state); err != nil {
 		w.p.Log.Warn("service manager not told", "state", state, "error", err)
 	}
 }
