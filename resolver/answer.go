@@ -11,8 +11,9 @@ import (
 
 // Types for Ask, for callers that need no more of the DNS library.
 const (
-	TypeA   = dns.TypeA
-	TypeTXT = dns.TypeTXT
+	TypeA    = dns.TypeA
+	TypeAAAA = dns.TypeAAAA
+	TypeTXT  = dns.TypeTXT
 )
 
 // IPv4 is the addresses of an answer to TypeA. Lists in the DNS (RFC 5782) are asked so: an AAAA would mean nothing there.
@@ -21,6 +22,19 @@ func (a Answer) IPv4() []netip.Addr {
 	for _, rr := range a.Records {
 		if rr, ok := rr.(*dns.A); ok {
 			if addr, ok := netip.AddrFromSlice(rr.A); ok {
+				out = append(out, addr.Unmap())
+			}
+		}
+	}
+	return out
+}
+
+// IPv6 is the addresses of an answer to TypeAAAA. One that maps an IPv4 address is given as that.
+func (a Answer) IPv6() []netip.Addr {
+	out := make([]netip.Addr, 0, len(a.Records))
+	for _, rr := range a.Records {
+		if rr, ok := rr.(*dns.AAAA); ok {
+			if addr, ok := netip.AddrFromSlice(rr.AAAA); ok {
 				out = append(out, addr.Unmap())
 			}
 		}

@@ -37,12 +37,15 @@ func (c *cache) get(q question) (finding, bool) {
 		return finding{}, false
 	}
 	r := e.Value.(*remembered)
-	if !c.now().Before(r.until) {
+	left := r.until.Sub(c.now())
+	if left <= 0 {
 		c.drop(e)
 		return finding{}, false
 	}
 	c.used.MoveToFront(e)
-	return r.finding, true
+	f := r.finding
+	f.answer.TTL = left
+	return f, true
 }
 
 // put remembers f. An answer that would take more than an eighth of all room is asked for again each time.

@@ -113,9 +113,9 @@ func local(q question) (Answer, bool) {
 	switch q.rrtype {
 	case dns.TypeA:
 		four := netip.AddrFrom4([4]byte{127, 0, 0, 1})
-		return Answer{Records: []dns.RR{&dns.A{Hdr: h, A: four.AsSlice()}}, Name: q.name}, true
+		return Answer{Records: []dns.RR{&dns.A{Hdr: h, A: four.AsSlice()}}, Name: q.name, TTL: maxTTL}, true
 	case dns.TypeAAAA:
-		return Answer{Records: []dns.RR{&dns.AAAA{Hdr: h, AAAA: netip.IPv6Loopback().AsSlice()}}, Name: q.name}, true
+		return Answer{Records: []dns.RR{&dns.AAAA{Hdr: h, AAAA: netip.IPv6Loopback().AsSlice()}}, Name: q.name, TTL: maxTTL}, true
 	}
 	return Answer{}, false
 }

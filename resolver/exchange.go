@@ -120,8 +120,8 @@ func read(q question, msg *dns.Msg, trusted bool) finding {
 	case err != nil:
 		f.err, f.ttl = q.fail(err), failureTTL
 	case len(records) > 0:
-		f.answer = Answer{records, name, trusted && msg.AuthenticatedData}
 		f.ttl = min(f.ttl, ttl)
+		f.answer = Answer{records, name, trusted && msg.AuthenticatedData, f.ttl}
 	default:
 		f.err, f.ttl = q.fail(ErrNoData), min(ttl, negativeTTL(msg))
 		if msg.Rcode == dns.RcodeNameError {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -30,8 +31,9 @@ type MX struct {
 // Answer is the records of one type. They are shared: not to be changed.
 type Answer struct {
 	Records   []dns.RR
-	Name      string // where the records stand, after CNAMEs; lower-case, with the final dot
-	Authentic bool   // a validating server on this machine vouches for all of it
+	Name      string        // where the records stand, after CNAMEs; lower-case, with the final dot
+	Authentic bool          // a validating server on this machine vouches for all of it
+	TTL       time.Duration // for how long from now it holds: the least of its records and of the CNAMEs on the way
 }
 
 // What a name that gave no records is.

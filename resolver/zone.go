@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -78,22 +79,31 @@ func (z *Zone) answer(ctx context.Context, q question) (Answer, error) {
 	if err := ctx.Err(); err != nil {
 		return Answer{}, q.fail(err)
 	}
-	name := q.name
+	name, ttl := q.name, maxTTL
 	for range maxChain {
 		at, ok := z.find(name)
 		if !ok {
 			return Answer{}, q.fail(ErrNotFound)
 		}
 		if records := at[q.rrtype]; len(records) > 0 {
-			return Answer{Records: records, Name: name}, nil
+			return Answer{Records: records, Name: name, TTL: least(ttl, records)}, nil
 		}
 		cname := at[dns.TypeCNAME]
 		if len(cname) == 0 {
 			return Answer{}, q.fail(ErrNoData)
 		}
+		ttl = least(ttl, cname)
 		name = dns.CanonicalName(cname[0].(*dns.CNAME).Target)
 	}
 	return Answer{}, q.fail(errLoop)
+}
+
+// least is the least TTL of the records, and of what is given.
+func least(ttl time.Duration, records []dns.RR) time.Duration {
+	for _, rr := range records {
+		ttl = min(ttl, seconds(rr.Header().Ttl))
+	}
+	return ttl
 }
 
 // find is the records at a name, or those of the wildcard below its closest encloser (RFC 4592 3.3.1).
