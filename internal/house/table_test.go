@@ -78,8 +78,8 @@ var packages = map[string]row{
 	"balancer": {service, []string{"config", "resolver", "certs", "limit", "upstream", "smtpclient", "internal/listen",
 		"internal/admin"}},
 	"balancer/loop": {service, nil}, // beside it: how bytes move
-	"dkimmilter": {service, []string{"mail", "config", "dkim", "milter"}},
-	"srstable":   {service, []string{"mail", "config", "srs"}},
+	"dkimmilter":    {service, []string{"mail", "config", "dkim", "milter"}},
+	"srstable":      {service, []string{"mail", "config", "srs"}},
 
 	"internal/node": {assembly, []string{belowAssembly}},
 	"internal/starter": {assembly, []string{"config", "resolver", "certs", "internal/durable", "srs", "dkim", "auth",
