@@ -78,7 +78,7 @@ func (w *world) mailboxes(t testing.TB) *relay.Mailboxes {
 	if err := s.Address.UnmarshalText([]byte(w.store.Addr())); err != nil {
 		t.Fatal(err)
 	}
-	return r.Mailboxes(upstream.New([]upstream.Server{s}, nil))
+	return r.Mailboxes(upstream.New([]upstream.Server{s}, upstream.Options{}))
 }
 
 func write(t testing.TB, file, text string) string {

@@ -67,7 +67,7 @@ func New(configs []Config, o Options) *Chain {
 	chunks := &sync.Pool{New: func() any { b := make([]byte, maxChunk); return &b }}
 	for _, config := range configs {
 		c.filters = append(c.filters, &filter{
-			Config: config, Options: options, name: config.name(), group: upstream.New(config.servers(), options.Now),
+			Config: config, Options: options, name: config.name(), group: upstream.New(config.servers(), upstream.Options{Now: options.Now}),
 			shun: map[string]time.Time{}, chunks: chunks,
 		})
 	}

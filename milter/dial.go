@@ -44,12 +44,9 @@ type link struct {
 // try gets an equal share of what is left, so that a server that swallows connections leaves time for the next.
 func (f *filter) open(ctx context.Context) (*link, error) {
 	var failures []error
-	members := f.group.Order()
-	for i, m := range members {
-		if !m.Acquire() {
-			continue
-		}
-		l, err := f.openMember(ctx, m, len(members)-i-1)
+	var visit upstream.Visit
+	for m := f.group.Pick(&visit); m != nil; m = f.group.Pick(&visit) {
+		l, err := f.openMember(ctx, m, f.group.Left(&visit))
 		if err == nil {
 			m.OK()
 			l.free = m.Release

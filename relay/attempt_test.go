@@ -204,7 +204,9 @@ func member(host string, backup bool) upstream.Server {
 func TestGroup(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, world, Options{})
-	g := upstream.New([]upstream.Server{member("192.0.2.31", false), member("mx2.two.test", true)}, nil)
+	now := time.Unix(1e9, 0)
+	g := upstream.New([]upstream.Server{member("192.0.2.31", false), member("mx2.two.test", true)},
+		upstream.Options{Now: func() time.Time { return now }})
 	backup := l.sink("192.0.2.2:24", maillab.SinkOptions{LMTP: true})
 	send := func() string {
 		env, msg := letter(t, "a@two.test", "b@two.test")
@@ -217,7 +219,7 @@ func TestGroup(t *testing.T) {
 	if got, tried := send(), l.tried(); got != both || tried != "" {
 		t.Errorf("primary left out, connection to the backup kept: %s, tried %q", got, tried)
 	}
-	g.Members()[0].OK()
+	now = now.Add(11 * time.Second)
 	primary := l.sink("192.0.2.31:24", maillab.SinkOptions{LMTP: true, Script: maillab.RefuseRcpt("b@", "550 5.1.1 unknown")})
 	if got := send(); got != "delivered 250 2.0.0, failed 550 5.1.1" {
 		t.Errorf("primary up: %s", got)
@@ -230,7 +232,7 @@ func TestGroup(t *testing.T) {
 	if got := send(); got != "dead deferred 451 4.4.1, dead deferred 451 4.4.1" {
 		t.Errorf("all down: %s", got)
 	}
-	if got := words(l.LMTP(upstream.New(nil, nil)).Carry(t.Context(), &mail.Envelope{}, nil)); got != "" {
+	if got := words(l.LMTP(upstream.New(nil, upstream.Options{})).Carry(t.Context(), &mail.Envelope{}, nil)); got != "" {
 		t.Errorf("no recipients: %s", got)
 	}
 }
@@ -241,8 +243,8 @@ func TestBusyGroup(t *testing.T) {
 	l := newLab(t, world, Options{})
 	s := member("192.0.2.31", false)
 	s.MaxConns = 1
-	g := upstream.New([]upstream.Server{s}, nil)
-	g.Members()[0].Acquire()
+	g := upstream.New([]upstream.Server{s}, upstream.Options{})
+	g.Pick(new(upstream.Visit))
 	env, msg := letter(t, "a@two.test")
 	if got := words(l.LMTP(g).Carry(t.Context(), env, msg)); got != "deferred 451 4.4.1" || l.tried() != "" {
 		t.Error(got)

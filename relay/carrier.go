@@ -4,6 +4,7 @@ package relay
 
 import (
 	"context"
+	"slices"
 
 	"posthouse/mail"
 	"posthouse/reply"
@@ -45,14 +46,12 @@ type toGroup struct {
 
 func (c *toGroup) Carry(ctx context.Context, env *mail.Envelope, msg *mail.Message) mail.Outcome {
 	a := c.relay.newAttempt(ctx, env, msg)
-	order := c.group.Order()
-	if len(order) == 0 && len(c.group.Members()) > 0 {
-		a.busy()
+	var visit upstream.Visit
+	for m := c.group.Pick(&visit); m != nil && c.member(a, m); {
+		m = c.group.Pick(&visit)
 	}
-	for _, m := range order {
-		if !c.member(a, m) {
-			break
-		}
+	if visit.Tried() == 0 && slices.ContainsFunc(c.group.Members(), func(m *upstream.Member) bool { return !m.Down }) {
+		a.busy()
 	}
 	return a.finish()
 }
@@ -65,10 +64,6 @@ func (a *attempt) busy() {
 
 // member tries the addresses of one member, and reports whether there is need for another one.
 func (c *toGroup) member(a *attempt, m *upstream.Member) bool {
-	if !m.Acquire() {
-		a.busy()
-		return true
-	}
 	defer m.Release()
 	targets, no := c.relay.memberTargets(a.ctx, m)
 	if no != nil {

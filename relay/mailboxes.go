@@ -88,7 +88,9 @@ func (m *Mailboxes) remember(to mail.Path, r reply.Reply) {
 // greets with 554 must not make all its mailboxes unknown.
 func (m *Mailboxes) ask(ctx context.Context, to mail.Path) reply.Reply {
 	last := reply.NoContact
-	for _, member := range m.group.Order() {
+	var visit upstream.Visit
+	for member := m.group.Pick(&visit); member != nil; member = m.group.Pick(&visit) {
+		member.Release() // a question is short, and takes no delivery's place under max_conns
 		r, err := m.askMember(ctx, member, to)
 		switch {
 		case err == nil:

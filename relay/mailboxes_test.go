@@ -53,7 +53,7 @@ func TestMailboxes(t *testing.T) {
 				}
 				return c.script(e)
 			}})
-			m := l.Mailboxes(upstream.New([]upstream.Server{member("192.0.2.31", false)}, nil))
+			m := l.Mailboxes(upstream.New([]upstream.Server{member("192.0.2.31", false)}, upstream.Options{}))
 			for range 2 {
 				if got := code(m.Takes(t.Context(), address(t, "a@b.test"))); got != c.want {
 					t.Errorf("%s, want %s", got, c.want)
@@ -70,7 +70,7 @@ func TestMailboxesForgetAndGoToTheBackup(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1e9, 0)
 	l := newLab(t, world, Options{Now: func() time.Time { return now }})
-	g := upstream.New([]upstream.Server{member("192.0.2.31", false), member("192.0.2.32", true)}, nil)
+	g := upstream.New([]upstream.Server{member("192.0.2.31", false), member("192.0.2.32", true)}, upstream.Options{})
 	s := l.sink("192.0.2.32:24", maillab.SinkOptions{LMTP: true, Script: maillab.On("RCPT", maillab.Action{Reply: "550 5.1.1 unknown"})})
 	m := l.Mailboxes(g)
 	ask := func() string { return code(m.Takes(t.Context(), address(t, "a@b.test"))) }
@@ -94,7 +94,7 @@ func TestMailboxesForgetAndGoToTheBackup(t *testing.T) {
 func TestMailboxesAreBounded(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, world, Options{})
-	m := l.Mailboxes(upstream.New(nil, nil))
+	m := l.Mailboxes(upstream.New(nil, upstream.Options{}))
 	p := address(t, "a@b.test")
 	for i := range maxMailboxes + 1 {
 		m.remember(p.WithDomain(strings.Repeat("x", i%5)+string(rune('a'+i%26))+time.Duration(i).String()), reply.OK)
@@ -109,7 +109,7 @@ func TestMailboxesOnAStaleConversation(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, world, Options{Idle: Idle{Time: time.Minute}})
 	l.sink("192.0.2.31:24", maillab.SinkOptions{LMTP: true, Script: maillab.On("RCPT", maillab.Action{Reply: "250 2.1.5 Ok", Close: true})})
-	g := upstream.New([]upstream.Server{member("192.0.2.31", false), member("192.0.2.32", true)}, nil)
+	g := upstream.New([]upstream.Server{member("192.0.2.31", false), member("192.0.2.32", true)}, upstream.Options{})
 	m := l.Mailboxes(g)
 	for _, to := range []string{"a@b.test", "b@b.test", "c@b.test"} {
 		if got := code(m.Takes(t.Context(), address(t, to))); got != "" {
@@ -124,7 +124,7 @@ func TestMailboxesOnAStaleConversation(t *testing.T) {
 func TestMailboxesWaitTheirTurn(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, world, Options{})
-	m := l.Mailboxes(upstream.New(nil, nil))
+	m := l.Mailboxes(upstream.New(nil, upstream.Options{}))
 	for range maxAsking {
 		m.turns <- struct{}{}
 	}

@@ -1,9 +1,26 @@
 // SPDX-License-Identifier: MIT
 
-// Package upstream picks the server of a group that gets the next connection, as NGINX's ngx_http_upstream_module
-// documents it: primary servers take turns by weight, backup servers come when no primary is left. A server that failed
-// max_fails times within fail_timeout is left out for fail_timeout, then tried again. When all are out, all are tried
-// once, and a group of one server ignores max_fails, since there is nothing better to do.
+// Package upstream picks the server of a group that gets the next connection, as NGINX 1.22 does it in its stream module
+// (ngx_stream_upstream_module, least_conn, and hash $remote_addr consistent), to the step.
 //
-// It knows no protocol: whoever uses a Member says OK or Fail afterwards. It dials nothing and looks nothing up.
+// Primary servers take turns by weight (or by connections, or by the client's address); backups come when no primary is
+// left. A failure takes weight/max_fails off a server's weight, and each choice gives one back. A server that failed
+// max_fails times, without a success in between that began fail_timeout after a failure, is left out for fail_timeout. Then it gets one
+// connection, and the others when that one is OK, or fail_timeout later. A lone server is never left out.
+//
+// What is otherwise than in NGINX, on purpose:
+//
+//   - Time is exact; NGINX counts whole seconds.
+//   - When nobody is left, those that are out are tried too, each once in a visit: better a slow answer than none. One that
+//     answers is back at once.
+//   - Only OK makes a server good again. In NGINX, the end of any session does, even of one whose client left before there
+//     was a connection, or whose server has stopped to answer.
+//   - Hash has backups, by their own ring. NGINX allows none. An IPv6 client is hashed by its /64.
+//   - A host name is lower case, also on the ring.
+//
+// And beyond it: health by active checks (SetHealthy), draining, slow start as NGINX Plus documents it (from nothing to the
+// full weight, for a server that comes back; not with Hash), addresses of names that come and go (Place) and states that
+// survive a reload (Inherit).
+//
+// It knows no protocol, dials nothing and looks nothing up.
 package upstream

@@ -3,151 +3,192 @@
 package upstream
 
 import (
+	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
 
+// The methods of choice, in NGINX's words.
+const (
+	RoundRobin = "round_robin" // by turns and weight
+	LeastConn  = "least_conn"  // fewest connections for its weight, then by turns
+	Hash       = "hash"        // by the client's address, on a ring: NGINX's `hash $remote_addr consistent`
+)
+
+// Options of a group; the zero value is NGINX's default.
+type Options struct {
+	Method    string           // RoundRobin (also ""), LeastConn or Hash
+	SlowStart time.Duration    // how long a server that comes back takes to its full weight; 0: at once. Nothing with Hash
+	Now       func() time.Time // nil: time.Now
+}
+
 // Group is the servers of one list. It is safe for use by many at once.
 type Group struct {
-	now     func() time.Time
-	mu      sync.Mutex
-	members []*Member // primaries, then backups, as written
+	o      Options
+	mu     *sync.Mutex // one for a group and all that inherited from it: they share states
+	places []*place    // as in the list
+	tiers  [2]tier     // primaries, backups
+	single bool        // one member only: nothing better to do than to use it
 }
 
-// Member is a server of a group and what became of it lately.
-type Member struct {
+// place is a line of the list and what stands there.
+type place struct {
 	Server
-	group   *Group
-	turn    int // of the smooth weighted round robin
-	conns   int
-	fails   int
-	checked time.Time // start of the window that fails counts in
-	until   time.Time // out till then
+	name    string
+	members []*Member
+	gone    []*Member // addresses that the name lost while they had connections or were drained
 }
 
-// New makes a group; a nil now is time.Now.
-func New(servers []Server, now func() time.Time) *Group {
-	if now == nil {
-		now = time.Now
+// tier is the members that are equal in rank.
+type tier struct {
+	members []*Member // in the order of the list
+	ring    ring      // with Hash
+}
+
+// New makes a group. A server with an IP address or a socket is a member; so is one with a host name, without an address:
+// whoever uses it dials the name.
+func New(servers []Server, o Options) *Group { return build(servers, o, false) }
+
+// NewPlaced is New, but a server with a host name has no member until Place says its addresses. Each address is a member of
+// its own with what the server's line says, as in NGINX.
+func NewPlaced(servers []Server, o Options) *Group { return build(servers, o, true) }
+
+func build(servers []Server, o Options, placed bool) *Group {
+	if o.Now == nil {
+		o.Now = time.Now
 	}
-	g := &Group{now: now}
-	for _, backup := range []bool{false, true} {
-		for _, s := range servers {
-			if s.Backup == backup && !s.Down {
-				s.Weight = max(s.Weight, 1)
-				g.members = append(g.members, &Member{Server: s, group: g})
-			}
+	if o.Method == Hash {
+		o.SlowStart = 0
+	}
+	g := &Group{o: o, mu: new(sync.Mutex)}
+	for _, s := range servers {
+		s.Weight = max(s.Weight, 1)
+		p := &place{Server: s, name: s.Address.String()}
+		g.places = append(g.places, p)
+		ip, err := netip.ParseAddr(s.Address.Host)
+		if named := s.Address.Network == "tcp" && err != nil; !named || !placed {
+			p.members = []*Member{g.member(p, ip)}
 		}
 	}
+	g.arrange()
 	return g
 }
 
-// Order is the members to try, the best first: primaries whose turn it is, then backups, those that are out left aside.
-// When all are out, it is all of them. Empty only if all are down or full (max_conns).
-func (g *Group) Order() []*Member {
+func (g *Group) member(p *place, ip netip.Addr) *Member {
+	m := &Member{Server: p.Server, group: g, name: p.name, state: &state{effective: p.Weight}}
+	if ip.IsValid() {
+		m.addr = netip.AddrPortFrom(ip.Unmap(), uint16(p.Address.Port))
+	}
+	return m
+}
+
+// arrange makes the tiers from the places.
+func (g *Group) arrange() {
+	g.tiers = [2]tier{}
+	for _, p := range g.places {
+		t := &g.tiers[p.rank()]
+		t.members = append(t.members, p.members...)
+	}
+	g.single = len(g.tiers[0].members)+len(g.tiers[1].members) == 1
+	if g.o.Method == Hash {
+		for i := range g.tiers {
+			g.tiers[i].ring = newRing(g.tiers[i].members)
+		}
+	}
+}
+
+func (p *place) rank() int {
+	if p.Backup {
+		return 1
+	}
+	return 0
+}
+
+// Place says which addresses the name of a server has now; server is its index in the list. An address that stays keeps its
+// state and its place in the order. One that is gone gets no new connections; those it has still count if it returns.
+func (g *Group) Place(server int, addrs []netip.Addr) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	now := g.now()
-	up := make([]*Member, 0, len(g.members))
-	for _, m := range g.members {
-		if m.up(now) {
-			up = append(up, m)
+	p := g.places[server]
+	var stay, gone []*Member
+	for _, m := range p.members {
+		if slices.ContainsFunc(addrs, m.at) {
+			stay = append(stay, m)
+		} else {
+			gone = append(gone, m)
 		}
 	}
-	if len(up) == 0 {
-		up = append(up, g.members...)
-	}
-	up = free(up)
-	rotate(up)
-	return up
-}
-
-// free leaves out members that have all the connections they may have.
-func free(members []*Member) []*Member {
-	out := members[:0]
-	for _, m := range members {
-		if m.MaxConns == 0 || m.conns < m.MaxConns {
-			out = append(out, m)
+	for _, ip := range addrs {
+		if slices.ContainsFunc(stay, func(m *Member) bool { return m.at(ip) }) {
+			continue
 		}
+		if i := slices.IndexFunc(p.gone, func(m *Member) bool { return m.at(ip) }); i >= 0 {
+			stay = append(stay, p.gone[i])
+			p.gone = slices.Delete(p.gone, i, i+1)
+			continue
+		}
+		stay = append(stay, g.member(p, ip))
 	}
-	return out
-}
-
-// rotate brings the member whose turn it is to the front of its tier: NGINX's smooth weighted round robin, which gives
-// weights 5, 1, 1 the order a a b a c a a.
-func rotate(members []*Member) {
-	if len(members) == 0 {
+	p.gone = slices.DeleteFunc(append(p.gone, gone...), func(m *Member) bool { return m.conns == 0 && !m.drained })
+	if slices.Equal(stay, p.members) {
 		return
 	}
-	best, total := 0, 0
-	for i, m := range members {
-		if m.Backup != members[0].Backup {
-			break
+	p.members = stay
+	g.arrange()
+}
+
+// at reports whether that is the member's address.
+func (m *Member) at(ip netip.Addr) bool { return m.addr.Addr() == ip.Unmap() }
+
+// Inherit takes over the state of the servers that old has too, by the text of the address and the address itself: at a
+// reload, before the group is used. The old group may go on to be used; both count the same connections and failures.
+// Names are placed where old has them. What active checks found stays until SetHealthy says otherwise.
+func (g *Group) Inherit(old *Group) {
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	g.mu = old.mu
+	taken := map[*state]bool{}
+	for _, p := range g.places {
+		for _, o := range old.places {
+			if o.name == p.name {
+				g.inherit(p, o, taken)
+			}
 		}
-		m.turn += m.Weight
-		total += m.Weight
-		if m.turn > members[best].turn {
-			best = i
+	}
+	g.arrange()
+}
+
+// inherit gives the members of a line the states of the same addresses on a line of the old list, each state once.
+func (g *Group) inherit(p, old *place, taken map[*state]bool) {
+	if len(p.members) == 0 {
+		for _, o := range old.members {
+			p.members = append(p.members, g.member(p, o.addr.Addr()))
 		}
 	}
-	chosen := members[best]
-	chosen.turn -= total
-	copy(members[1:best+1], members[:best])
-	members[0] = chosen
-}
-
-// alone reports a group in which max_fails means nothing.
-func (g *Group) alone() bool { return len(g.members) == 1 }
-
-func (m *Member) up(now time.Time) bool {
-	return m.group.alone() || !now.Before(m.until)
-}
-
-// Acquire counts a connection against max_conns; false: it has as many as it may. Release gives it back.
-func (m *Member) Acquire() bool {
-	m.group.mu.Lock()
-	defer m.group.mu.Unlock()
-	if m.MaxConns > 0 && m.conns >= m.MaxConns {
-		return false
+	for _, o := range old.gone {
+		if !taken[o.state] {
+			taken[o.state] = true
+			p.gone = append(p.gone, &Member{Server: p.Server, group: g, name: p.name, addr: o.addr, state: o.state})
+		}
 	}
-	m.conns++
-	return true
-}
-
-// Release ends what Acquire began.
-func (m *Member) Release() {
-	m.group.mu.Lock()
-	defer m.group.mu.Unlock()
-	m.conns--
-}
-
-// OK says that the member did its work: earlier failures are forgotten.
-func (m *Member) OK() {
-	m.group.mu.Lock()
-	defer m.group.mu.Unlock()
-	m.fails, m.until = 0, time.Time{}
-}
-
-// Fail counts a failure: no connection, or none that could be used. A refusal of mail by a working server is none.
-func (m *Member) Fail() {
-	m.group.mu.Lock()
-	defer m.group.mu.Unlock()
-	now, window := m.group.now(), time.Duration(m.FailTimeout)
-	if now.Sub(m.checked) > window {
-		m.fails, m.checked = 0, now
-	}
-	m.fails++
-	if m.MaxFails > 0 && m.fails >= m.MaxFails {
-		m.until, m.fails, m.checked = now.Add(window), m.MaxFails-1, now
+	for _, m := range p.members {
+		i := slices.IndexFunc(old.members, func(o *Member) bool { return o.addr == m.addr && !taken[o.state] })
+		if i < 0 {
+			continue
+		}
+		o := old.members[i]
+		m.state = o.state
+		taken[m.state] = true
+		if o.Weight != m.Weight {
+			m.effective = m.Weight
+		}
 	}
 }
 
-// Up reports that the member is not left out just now; for metrics and status pages.
-func (m *Member) Up() bool {
-	m.group.mu.Lock()
-	defer m.group.mu.Unlock()
-	return m.up(m.group.now())
+// Members are all servers of the list with those that are down, primaries first.
+func (g *Group) Members() []*Member {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return slices.Concat(g.tiers[0].members, g.tiers[1].members)
 }
-
-// Members are all servers that are not down, primaries first.
-func (g *Group) Members() []*Member { return append([]*Member(nil), g.members...) }

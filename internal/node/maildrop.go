@@ -62,7 +62,7 @@ func (m *mailboxes) openStore(n *snapshot, r *relay.Relay) {
 		m.probe = onlyAliases{}
 		return
 	}
-	group := upstream.New(n.beside(), nil)
+	group := upstream.New(n.beside(), upstream.Options{})
 	m.store, m.probe = r.LMTP(group), r.Mailboxes(group)
 }
 
