@@ -186,6 +186,25 @@ func (g *Group) inherit(p, old *place, taken map[*state]bool) {
 	}
 }
 
+// Hold counts a connection that another process chose and handed over, whatever max_conns says, until Release; nil: no such
+// member. name is as Member.Name has it; addr is zero for a socket.
+func (g *Group) Hold(name string, addr netip.AddrPort) *Member {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for _, p := range g.places {
+		if p.name != name {
+			continue
+		}
+		for _, m := range slices.Concat(p.members, p.gone) {
+			if m.addr == addr {
+				m.conns++
+				return m
+			}
+		}
+	}
+	return nil
+}
+
 // Members are all servers of the list with those that are down, primaries first.
 func (g *Group) Members() []*Member {
 	g.mu.Lock()
