@@ -121,7 +121,7 @@ func read(q question, msg *dns.Msg, trusted bool) finding {
 		f.err, f.ttl = q.fail(err), failureTTL
 	case len(records) > 0:
 		f.ttl = min(f.ttl, ttl)
-		f.answer = Answer{records, name, trusted && msg.AuthenticatedData, f.ttl}
+		f.answer = Answer{records, name, trusted && msg.AuthenticatedData, max(f.ttl, time.Second)}
 	default:
 		f.err, f.ttl = q.fail(ErrNoData), min(ttl, negativeTTL(msg))
 		if msg.Rcode == dns.RcodeNameError {

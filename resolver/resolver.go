@@ -33,7 +33,7 @@ type Answer struct {
 	Records   []dns.RR
 	Name      string        // where the records stand, after CNAMEs; lower-case, with the final dot
 	Authentic bool          // a validating server on this machine vouches for all of it
-	TTL       time.Duration // for how long from now it holds: the least of its records and of the CNAMEs on the way
+	TTL       time.Duration // for how long from now it holds: the least of its records and of the CNAMEs on the way, and a second at least; 0: nobody knows
 }
 
 // What a name that gave no records is.

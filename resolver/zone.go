@@ -86,7 +86,7 @@ func (z *Zone) answer(ctx context.Context, q question) (Answer, error) {
 			return Answer{}, q.fail(ErrNotFound)
 		}
 		if records := at[q.rrtype]; len(records) > 0 {
-			return Answer{Records: records, Name: name, TTL: least(ttl, records)}, nil
+			return Answer{Records: records, Name: name, TTL: max(least(ttl, records), time.Second)}, nil
 		}
 		cname := at[dns.TypeCNAME]
 		if len(cname) == 0 {
