@@ -11,6 +11,7 @@ peers=(
 	dovecot:dovecot-core
 	/usr/lib/dovecot/imap:dovecot-imapd
 	/usr/lib/dovecot/lmtp:dovecot-lmtpd
+	/usr/lib/dovecot/managesieve:dovecot-managesieved
 	swaks:swaks
 	opendkim-testmsg:opendkim-tools
 	postsrsd:postsrsd
@@ -29,6 +30,9 @@ peers=(
 	spamd:spamd
 	spamc:spamc
 	ip:iproute2
+	nginx:nginx-light
+	/usr/lib/nginx/modules/ngx_stream_module.so:libnginx-mod-stream
+	haproxy:haproxy
 	openssl:openssl
 )
 

@@ -28,7 +28,7 @@ type Backend struct {
 	after    int64 // octets until the reset
 	ln       net.Listener
 	looping  chan struct{} // closed when nobody accepts any more
-	sessions map[net.Conn]bool
+	sessions map[net.Conn]Visit
 	visits   []Visit
 	fillers  map[string]net.Conn // by their own address
 	ending   sync.WaitGroup
@@ -79,7 +79,7 @@ func NewBackend(t testing.TB, name string, o BackendOptions) *Backend {
 	if o.Address == "" {
 		o.Address = Local(FreePort(t))
 	}
-	b := &Backend{Name: name, options: o, address: o.Address, fault: Refuses, sessions: map[net.Conn]bool{}, fillers: map[string]net.Conn{}}
+	b := &Backend{Name: name, options: o, address: o.Address, fault: Refuses, sessions: map[net.Conn]Visit{}, fillers: map[string]net.Conn{}}
 	if err := b.set(Works, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +149,18 @@ func (b *Backend) Sessions() int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return len(b.sessions)
+}
+
+// Serves reports that a client's session is open, as the PROXY header announced it.
+func (b *Backend) Serves(client netip.AddrPort) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, v := range b.sessions {
+		if v.Client == client {
+			return true
+		}
+	}
+	return false
 }
 
 // set changes from one fault to another.
@@ -300,7 +312,7 @@ func (b *Backend) accepted(c net.Conn) {
 		v.Peer = netip.AddrPortFrom(p.Addr().Unmap(), p.Port())
 	}
 	after := b.after
-	b.sessions[c] = true
+	b.sessions[c] = v
 	b.ending.Go(func() {
 		b.serve(&BackendConn{Conn: c, R: bufio.NewReader(c), Visit: v}, after)
 		b.mu.Lock()
@@ -320,6 +332,7 @@ func (b *Backend) serve(c *BackendConn, after int64) {
 	}
 	b.mu.Lock()
 	b.visits = append(b.visits, c.Visit)
+	b.sessions[c.Conn] = c.Visit
 	b.mu.Unlock()
 	_ = c.SetReadDeadline(time.Now().Add(never))
 	switch {
