@@ -151,16 +151,17 @@ func (g *Group) Inherit(old *Group) {
 	taken := map[*state]bool{}
 	for _, p := range g.places {
 		for _, o := range old.places {
-			if o.name == p.name {
-				g.inherit(p, o, taken)
+			if o.name == p.name && g.inherit(p, o, taken) {
+				break
 			}
 		}
 	}
 	g.arrange()
 }
 
-// inherit gives the members of a line the states of the same addresses on a line of the old list, each state once.
-func (g *Group) inherit(p, old *place, taken map[*state]bool) {
+// inherit gives the members of a line the states of the same addresses on a line of the old list, each state once. false: all
+// are taken.
+func (g *Group) inherit(p, old *place, taken map[*state]bool) (any bool) {
 	if len(p.members) == 0 {
 		for _, o := range old.members {
 			p.members = append(p.members, g.member(p, o.addr.Addr()))
@@ -179,11 +180,12 @@ func (g *Group) inherit(p, old *place, taken map[*state]bool) {
 		}
 		o := old.members[i]
 		m.state = o.state
-		taken[m.state] = true
+		taken[m.state], any = true, true
 		if o.Weight != m.Weight {
 			m.effective = m.Weight
 		}
 	}
+	return any
 }
 
 // Hold counts a connection that another process chose and handed over, whatever max_conns says, until Release; nil: no such
