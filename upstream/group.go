@@ -43,7 +43,8 @@ type place struct {
 // tier is the members that are equal in rank.
 type tier struct {
 	members []*Member // in the order of the list
-	ring    ring      // with Hash
+	lines   []line    // with Hash: what the ring was made from
+	ring    ring
 }
 
 // New makes a group. A server with an IP address or a socket is a member; so is one with a host name, without an address:
@@ -85,16 +86,17 @@ func (g *Group) member(p *place, ip netip.Addr) *Member {
 
 // arrange makes the tiers from the places.
 func (g *Group) arrange() {
-	g.tiers = [2]tier{}
+	for i := range g.tiers {
+		g.tiers[i].members = nil
+	}
 	for _, p := range g.places {
 		t := &g.tiers[p.rank()]
 		t.members = append(t.members, p.members...)
 	}
 	g.single = len(g.tiers[0].members)+len(g.tiers[1].members) == 1
 	if g.o.Method == Hash {
-		for i := range g.tiers {
-			g.tiers[i].ring = newRing(g.tiers[i].members)
-		}
+		g.tiers[0].encircle()
+		g.tiers[1].encircle()
 	}
 }
 

@@ -26,19 +26,35 @@ type point struct {
 	name string // of the server
 }
 
+// line is a server on the ring.
+type line struct {
+	name   string
+	weight int
+}
+
+// encircle makes the ring, if other servers stand on it than before: addresses of a name come and go without.
+func (t *tier) encircle() {
+	var lines []line
+	for _, m := range t.members {
+		if l := (line{m.name, m.Weight}); !slices.Contains(lines, l) {
+			lines = append(lines, l)
+		}
+	}
+	if !slices.Equal(lines, t.lines) {
+		t.lines, t.ring = lines, newRing(lines)
+	}
+}
+
 // newRing makes it: CRC-32 of host, NUL, port and the point before, the first from 0. Of two points on one spot the server
 // that is first in the list has it.
-func newRing(members []*Member) ring {
+func newRing(lines []line) ring {
 	var r ring
-	for i, m := range members {
-		if slices.ContainsFunc(members[:i], func(o *Member) bool { return o.name == m.name && o.Weight >= m.Weight }) {
-			continue
-		}
-		base := crc32.ChecksumIEEE([]byte(ringKey(m.name)))
+	for _, l := range lines {
+		base := crc32.ChecksumIEEE([]byte(ringKey(l.name)))
 		var before [4]byte
-		for range pointsPerWeight * m.Weight {
+		for range pointsPerWeight * l.weight {
 			hash := crc32.Update(base, crc32.IEEETable, before[:])
-			r = append(r, point{hash, m.name})
+			r = append(r, point{hash, l.name})
 			binary.LittleEndian.PutUint32(before[:], hash)
 		}
 	}
@@ -51,8 +67,8 @@ func ringKey(name string) string {
 	if path, ok := strings.CutPrefix(name, "unix:"); ok {
 		return path + "\x00"
 	}
-	i := strings.LastIndexByte(name, ':')
-	return name[:i] + "\x00" + name[i+1:]
+	i := max(0, strings.LastIndexByte(name, ':'))
+	return name[:i] + "\x00" + strings.TrimPrefix(name[i:], ":")
 }
 
 // first is the first point at or after a hash; past the last one it is the length, which means the first again.
