@@ -50,7 +50,8 @@ func (m *Member) Release() {
 	m.conns--
 }
 
-// OK says that the member answered: the connection stands. Earlier failures are forgotten, unless one came after the choice.
+// OK says that the member answered: the connection stands. That forgets its failures if it was chosen fail_timeout after the
+// last one, or while it was out.
 func (m *Member) OK() {
 	m.group.mu.Lock()
 	defer m.group.mu.Unlock()

@@ -238,14 +238,14 @@ type pair struct {
 	c      *clock
 	g      *Group
 	theirs *peers
-	byName map[string]*peer
+	peerOf map[*Member]*peer
 }
 
 func newPair(r *rand.Rand, method string) *pair {
-	p := &pair{c: start(), theirs: &peers{}, byName: map[string]*peer{}}
+	p := &pair{c: start(), theirs: &peers{}, peerOf: map[*Member]*peer{}}
 	var servers []Server
 	for i := range 1 + r.IntN(6) {
-		servers = append(servers, randomServer(r, fmt.Sprintf("192.0.2.%d", i+1), false))
+		servers = append(servers, randomServer(r, fmt.Sprintf("192.0.2.%d", i+1-r.IntN(2)), false)) // some are there twice
 	}
 	if method != Hash {
 		for i := range r.IntN(4) {
@@ -256,7 +256,6 @@ func newPair(r *rand.Rand, method string) *pair {
 	for _, s := range servers {
 		x := &peer{name: s.Address.String(), weight: s.Weight, effective: s.Weight, maxFails: s.MaxFails, maxConns: s.MaxConns,
 			failTimeout: int64(s.FailTimeout), down: s.Down}
-		p.byName[x.name] = x
 		if s.Backup {
 			spare.peer = append(spare.peer, x)
 		} else {
@@ -269,6 +268,10 @@ func newPair(r *rand.Rand, method string) *pair {
 	p.theirs.single = len(servers) == 1
 	p.theirs.hashed()
 	p.g = New(servers, Options{Method: method, Now: p.c.now})
+	all := append(append([]*peer{}, p.theirs.peer...), spare.peer...)
+	for i, m := range p.g.Members() {
+		p.peerOf[m] = all[i]
+	}
 	return p
 }
 
@@ -409,11 +412,11 @@ func (w *walk) same(m *Member, p *peer) error {
 		return fmt.Errorf("nobody, NGINX %s", p.name)
 	case p == nil:
 		return fmt.Errorf("%s, NGINX nobody", m.Name())
-	case m.Name() != p.name:
+	case w.peerOf[m] != p:
 		return fmt.Errorf("%s, NGINX %s", m.Name(), p.name)
 	}
 	for _, m := range w.g.Members() {
-		p := w.byName[m.Name()]
+		p := w.peerOf[m]
 		if m.conns != p.conns || m.effective != p.effective || !w.g.single && m.current != int64(p.current)*unit ||
 			m.MaxFails > 0 && m.fails != p.fails {
 			return fmt.Errorf("%s: %+v, NGINX %+v", m.Name(), m.state, p)
