@@ -54,7 +54,7 @@ func newRoot(std streams) *cobra.Command {
 	flags := root.PersistentFlags()
 	flags.StringVar(&o.config, "config", "", "cluster file (default posthouse-data/posthouse.yaml, then /etc/posthouse/posthouse.yaml)")
 	flags.StringVar(&o.node, "node", "", "host of the node to be (default: this machine's host name)")
-	root.AddCommand(upCommand(o), configCommand(o), queueCommand(o), aliasCommand(o), explainCommand(o), srsCommand(o),
+	root.AddCommand(upCommand(o), configCommand(o), queueCommand(o), aliasCommand(o), explainCommand(o), importCommand(o), srsCommand(o),
 		dkimCommand(o), passwdCommand(o), sendCommand(o), versionCommand(o))
 	root.AddCommand(serviceCommands(o)...)
 	return root

@@ -77,9 +77,10 @@ var packages = map[string]row{
 		"delivery", "internal/admin"}},
 	"balancer": {service, []string{"config", "resolver", "certs", "limit", "upstream", "smtpclient", "internal/listen",
 		"internal/admin"}},
-	"balancer/loop": {service, nil}, // beside it: how bytes move
-	"dkimmilter":    {service, []string{"mail", "config", "dkim", "milter"}},
-	"srstable":      {service, []string{"mail", "config", "srs"}},
+	"balancer/loop":      {service, nil},                // beside it: how bytes move
+	"balancer/nginxconf": {service, []string{"config"}}, // beside it: an NGINX's configuration as a section of ours
+	"dkimmilter":         {service, []string{"mail", "config", "dkim", "milter"}},
+	"srstable":           {service, []string{"mail", "config", "srs"}},
 
 	"internal/node": {assembly, []string{belowAssembly}},
 	"internal/starter": {assembly, []string{"config", "resolver", "certs", "internal/durable", "srs", "dkim", "auth",

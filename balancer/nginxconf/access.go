@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+
+package nginxconf
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// rule is one allow or deny. NGINX takes the first that fits a client, and lets in whom none fits.
+type rule struct {
+	network netip.Prefix // invalid: all
+	deny    bool
+}
+
+func (r rule) fits(a netip.Addr) bool { return !r.network.IsValid() || r.network.Contains(a) }
+
+func admitted(rules []rule, a netip.Addr) bool {
+	for _, r := range rules {
+		if r.fits(a) {
+			return !r.deny
+		}
+	}
+	return true
+}
+
+// access is our two lists: whom deny has is refused, and so is whom allow has not, if it has anybody.
+type access struct{ allow, deny []netip.Prefix }
+
+func (x access) admits(a netip.Addr) bool {
+	has := func(list []netip.Prefix) bool {
+		return slices.ContainsFunc(list, func(p netip.Prefix) bool { return p.Contains(a) })
+	}
+	return !has(x.deny) && (len(x.allow) == 0 || has(x.allow))
+}
+
+// maxNetworks is how long a list may become that nobody has written.
+const maxNetworks = 128
+
+// lists turns rules into our lists. They are the rules' own networks if these say the same in our order; else allow has
+// the networks that remain, computed, and rewritten is true. It fails if they are too many.
+func lists(rules []rule) (x access, rewritten, ok bool) {
+	edges := edges(rules)
+	same := func(x access) bool {
+		return !slices.ContainsFunc(edges, func(a netip.Addr) bool { return x.admits(a) != admitted(rules, a) })
+	}
+	everybody := []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
+	nobody := access{deny: everybody}
+	for _, x := range []access{{}, plainLists(rules), nobody} {
+		if same(x) {
+			return x, false, true
+		}
+	}
+	x.allow = remaining(rules, edges)
+	return x, true, len(x.allow) <= maxNetworks
+}
+
+// plainLists is the networks as written, without those that come too late to matter.
+func plainLists(rules []rule) (x access) {
+	for _, r := range rules {
+		switch {
+		case !r.network.IsValid() && !r.deny:
+			x.allow = nil // whoever is left is let in
+			return x
+		case !r.network.IsValid():
+			return x
+		case r.deny:
+			x.deny = add(x.deny, r.network)
+		default:
+			x.allow = add(x.allow, r.network)
+		}
+	}
+	x.allow = nil
+	return x
+}
+
+func add(list []netip.Prefix, p netip.Prefix) []netip.Prefix {
+	if slices.Contains(list, p) {
+		return list
+	}
+	return append(list, p)
+}
+
+// edges are the addresses at which a verdict may change: where each network begins, and what comes behind it.
+func edges(rules []rule) []netip.Addr {
+	out := []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
+	for _, r := range rules {
+		if r.network.IsValid() {
+			out = append(out, r.network.Addr())
+			if next := last(r.network).Next(); next.IsValid() {
+				out = append(out, next)
+			}
+		}
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out)
+}
+
+// last is the last address of a network.
+func last(p netip.Prefix) netip.Addr {
+	b := p.Addr().AsSlice()
+	for i := p.Bits(); i < len(b)*8; i++ {
+		b[i/8] |= 1 << (7 - i%8)
+	}
+	a, _ := netip.AddrFromSlice(b)
+	return a
+}
+
+// remaining is whom the rules let in, as few networks as that takes: from each edge on up to the next where the verdict
+// changes.
+func remaining(rules []rule, edges []netip.Addr) (out []netip.Prefix) {
+	for i := 0; i < len(edges); i++ {
+		from := edges[i]
+		if !admitted(rules, from) {
+			continue
+		}
+		for i+1 < len(edges) && edges[i+1].Is4() == from.Is4() && admitted(rules, edges[i+1]) {
+			i++
+		}
+		to := last(netip.PrefixFrom(from, 0).Masked())
+		if i+1 < len(edges) && edges[i+1].Is4() == from.Is4() {
+			to = edges[i+1].Prev()
+		}
+		out = append(out, between(from, to)...)
+	}
+	return slices.DeleteFunc(out, mapped)
+}
+
+// mapped reports IPv4 in IPv6 (::ffff:0:0/96), which no client has: both programs take it for the IPv4 address.
+func mapped(p netip.Prefix) bool { return p.Addr().Is4In6() }
+
+// between is the networks from one address to another, both included.
+func between(from, to netip.Addr) (out []netip.Prefix) {
+	for from.IsValid() && from.Compare(to) <= 0 {
+		p := netip.PrefixFrom(from, from.BitLen())
+		for p.Bits() > 0 {
+			wider := netip.PrefixFrom(from, p.Bits()-1)
+			if wider.Masked() != wider || last(wider).Compare(to) > 0 {
+				break
+			}
+			p = wider
+		}
+		out = append(out, p)
+		from = last(p).Next()
+	}
+	return out
+}
