@@ -75,10 +75,13 @@ var packages = map[string]row{
 		"policy/content", "smtpd", "delivery", "internal/admin"}},
 	"maildrop": {service, []string{"mail", "reply", "config", "certs", "table", "alias", "upstream", "policy", "smtpd",
 		"delivery", "internal/admin"}},
-	"balancer": {service, []string{"config", "resolver", "certs", "limit", "upstream", "smtpclient", "internal/listen",
-		"internal/admin"}},
-	"balancer/loop":      {service, nil},                // beside it: how bytes move
-	"balancer/nginxconf": {service, []string{"config"}}, // beside it: an NGINX's configuration as a section of ours
+	"balancer": {service, []string{"config", "resolver", "table", "limit", "upstream", "internal/listen", "internal/admin", "internal/durable",
+		"balancer/health", "balancer/loop", "balancer/proxy"}},
+	"balancer/loop":      {service, nil}, // beside it: how bytes move
+	"balancer/proxy":     {service, nil}, // who the client is
+	"balancer/health":    {service, []string{"config", "balancer/proxy"}},
+	"balancer/handover":  {service, []string{"balancer", "balancer/loop"}},
+	"balancer/nginxconf": {service, []string{"config"}}, // an NGINX's configuration as a section of ours
 	"dkimmilter":         {service, []string{"mail", "config", "dkim", "milter"}},
 	"srstable":           {service, []string{"mail", "config", "srs"}},
 
