@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"posthouse/balancer/health"
 	"posthouse/config"
 )
 
@@ -26,7 +27,7 @@ type Access struct {
 // UnmarshalText takes for a network what begins with an address, and all else for a file.
 func (a *Access) UnmarshalText(text []byte) error {
 	s := string(text)
-	first, _, _ := strings.Cut(strings.Trim(s, "[]"), "/")
+	first, _, _ := strings.Cut(strings.NewReplacer("[", "", "]", "").Replace(s), "/")
 	if _, err := netip.ParseAddr(first); err == nil {
 		return a.Network.UnmarshalText(text)
 	}
@@ -196,6 +197,11 @@ func (c Config) Check(at config.Section, dir string) {
 }
 
 func (s *Service) checkFiles(at config.Section, dir string) {
+	if here := at.At("health_check.tls_ca_file"); s.HealthCheck != nil && !here.Spoiled() {
+		if _, err := health.New(*s.HealthCheck, health.Options{}); err != nil {
+			here.Errorf("%v", err)
+		}
+	}
 	for key, list := range map[string][]Access{"allow": s.Allow, "deny": s.Deny} {
 		for i, e := range list {
 			here := at.At(fmt.Sprintf("%s[%d]", key, i))

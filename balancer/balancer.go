@@ -5,16 +5,19 @@ package balancer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"posthouse/balancer/loop"
-	"posthouse/config"
-	"posthouse/internal/admin"
 	"posthouse/resolver"
+	"posthouse/upstream"
 )
 
 // Options of a Balancer.
@@ -22,64 +25,142 @@ type Options struct {
 	Config   Config
 	Networks []netip.Prefix        // mynetworks: exempt from the limits of one client
 	Resolver resolver.Resolver     // of the servers' names
+	Hello    string                // our host name, for the EHLO of a health check
 	Dir      string                // base of relative paths
-	State    string                // folder for what survives a restart; "": nothing does
-	Log      *slog.Logger          // nil: slog.Default
+	State    string                // folder for what survives a restart; "": nothing does. Read at the start alone
+	Watch    time.Duration         // how often files are looked at [2s]
+	Log      *slog.Logger          // nil: slog.Default. Taken at the start alone, as what is below
 	Registry prometheus.Registerer // nil: no metrics
 	Loop     loop.Options
 }
 
-// Balancer runs the services of one process.
-type Balancer struct{}
+// Balancer runs the services of one process. Make it with New; then Serve for each listener, and Run.
+type Balancer struct {
+	log      *slog.Logger
+	registry prometheus.Registerer
+	metrics  *metrics
+	engine   *loop.Engine
+	journal  *journal
+	names    *names
+	drains   *drains
+	services map[string]*service // those of the start, for good
 
-// Info is what the process that takes a session over needs to know beside loop.Transfer.
-type Info struct {
-	Client  netip.AddrPort `json:"client"`            // as it was announced, or the peer
-	Server  string         `json:"server"`            // as configured: "host:port", unix:/path
-	Address netip.AddrPort `json:"address"`           // of the server; zero for a unix socket
-	Limited bool           `json:"limited,omitempty"` // counts for client_connection_count_limit
+	turn     sync.Mutex // one change at a time: reloads, commands, start and end
+	snapshot *snapshot
+	base     context.Context // of Run, while it runs
+	closed   bool
 }
 
-// New opens files, looks names up and makes the groups. It opens no socket of a service.
-func New(o Options) (*Balancer, error) { return nil, errors.ErrUnsupported }
+// New opens files, looks names up (for a few seconds at most: a service starts without addresses if need be) and makes the
+// groups. It opens no socket of a service.
+func New(o Options) (*Balancer, error) {
+	if o.Log == nil {
+		o.Log = slog.Default()
+	}
+	if o.Loop.Log == nil {
+		o.Loop.Log = o.Log
+	}
+	b := &Balancer{log: o.Log, registry: o.Registry, journal: newJournal(o.Log), names: newNames(o.Log), services: make(map[string]*service)}
+	for name := range o.Config {
+		b.services[name] = newService(name, b.journal)
+	}
+	var err error
+	if b.drains, err = openDrains(o.State); err != nil {
+		return nil, err
+	}
+	s, err := b.open(o)
+	if err != nil {
+		return nil, err
+	}
+	if b.engine, err = loop.New(o.Loop); err != nil {
+		return nil, err
+	}
+	b.take(s)
+	b.metrics = newMetrics(b)
+	if b.registry != nil {
+		if err := b.registry.Register(b.metrics); err != nil {
+			return nil, errors.Join(err, b.Close())
+		}
+	}
+	return b, nil
+}
 
 // Serve accepts from the i-th listener of a service, by a descriptor of its own. It does not wait.
-func (b *Balancer) Serve(service string, i int, l net.Listener) error { return errors.ErrUnsupported }
+func (b *Balancer) Serve(service string, i int, l net.Listener) error {
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	s := b.services[service]
+	if s == nil {
+		return fmt.Errorf("balancer: there is no service %q", service)
+	}
+	w := s.way.Load()
+	if i < 0 || i >= len(w.Listen) {
+		return fmt.Errorf("balancer: %s has no listener %d", service, i)
+	}
+	d := &door{config: w.Listen[i], at: l.Addr().String()}
+	var err error
+	if d.door, err = b.engine.Serve(l, w.front(&d.config)); err != nil {
+		return fmt.Errorf("%s: listen on %s: %w", service, d.at, err)
+	}
+	s.serve(d)
+	return nil
+}
 
 // Run checks servers, asks names again and follows files until stop ends, then waits for the sessions until hard ends and
 // cuts what is left.
-func (b *Balancer) Run(stop, hard context.Context) error { return errors.ErrUnsupported }
+func (b *Balancer) Run(stop, hard context.Context) error {
+	background, end := context.WithCancel(context.WithoutCancel(stop))
+	logging, ended := context.WithCancel(context.Background())
+	var log sync.WaitGroup
+	log.Go(func() { b.journal.run(logging) })
+	b.turn.Lock()
+	b.base = background
+	b.snapshot.start(background)
+	b.turn.Unlock()
 
-// Reload takes over another configuration, all of it or nothing. Sessions keep what they began with; servers keep their
-// state. Listeners stay as they are until a restart or an upgrade.
-func (b *Balancer) Reload(o Options) error { return errors.ErrUnsupported }
-
-// Verbs are the commands for the control socket: balancer.status, balancer.drain and balancer.undrain.
-func (b *Balancer) Verbs() map[string]admin.Handler { return nil }
-
-// Ready is nil, or why clients cannot be served. It does not block.
-func (b *Balancer) Ready() error { return errors.ErrUnsupported }
-
-// Surrender closes the doors and gives every session to another process, once it is established. An error of give leaves
-// that session here.
-func (b *Balancer) Surrender(ctx context.Context, give func(loop.Transfer, Info) error) error {
-	return errors.ErrUnsupported
+	<-stop.Done()
+	err := b.engine.Shutdown(hard)
+	b.turn.Lock()
+	end()
+	b.snapshot.wait()
+	b.base, b.closed = nil, true
+	b.turn.Unlock()
+	b.unregister()
+	ended()
+	log.Wait()
+	return err
 }
 
-// Adopt takes a session from another process. The descriptors are the balancer's afterwards, also when it fails. A service
-// or server that is not in the configuration any more is no reason to refuse.
-func (b *Balancer) Adopt(t loop.Transfer, i Info) error { return errors.ErrUnsupported }
-
-// Drained is what has been drained, in words for SetDrained alone.
-func (b *Balancer) Drained() []string { return nil }
-
-// SetDrained drains what another process's Drained has named, and nothing else.
-func (b *Balancer) SetDrained(drained []string) error { return errors.ErrUnsupported }
-
-// Arguments of balancer.status, balancer.drain and balancer.undrain.
-type Arguments struct {
-	Service string `json:"service,omitempty"` // "": all
-	Server  string `json:"server,omitempty"`  // "host:port" as configured, a host, or one address
+// Close is for a Balancer that never ran.
+func (b *Balancer) Close() error {
+	b.turn.Lock()
+	defer b.turn.Unlock()
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	b.unregister()
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	return b.engine.Shutdown(now)
 }
 
-var _ config.Validator = (*Service)(nil)
+func (b *Balancer) unregister() {
+	if b.registry != nil && b.metrics != nil {
+		b.registry.Unregister(b.metrics)
+	}
+}
+
+// Ready is nil, or why clients cannot be served. It does not wait.
+func (b *Balancer) Ready() error {
+	var problems []error
+	for _, w := range b.ways() {
+		switch {
+		case len(w.service.opened()) == 0:
+			problems = append(problems, fmt.Errorf("%s: does not listen yet", w.service.name))
+		case !slices.ContainsFunc(w.group.Members(), func(m *upstream.Member) bool { return !m.Down }):
+			problems = append(problems, fmt.Errorf("%s: no server has an address: their names cannot be looked up", w.service.name))
+		}
+	}
+	return errors.Join(problems...)
+}

@@ -4,11 +4,11 @@ package balancer
 
 import (
 	"fmt"
-	"net"
+	"net/netip"
 	"slices"
-	"strings"
 	"time"
 
+	"posthouse/balancer/health"
 	"posthouse/config"
 	"posthouse/internal/listen"
 	"posthouse/upstream"
@@ -34,31 +34,13 @@ type Service struct {
 	NextUpstreamTries   int             `yaml:"next_upstream_tries"`   // 0: as many as there are servers
 	NextUpstreamTimeout config.Duration `yaml:"next_upstream_timeout"` // 0: no limit
 	SlowStart           config.Duration `yaml:"slow_start"`
-	HealthCheck         *HealthCheck    `yaml:"health_check"`
+	HealthCheck         *health.Config  `yaml:"health_check"`
 
 	Allow                      []Access `yaml:"allow"`
 	Deny                       []Access `yaml:"deny"`
 	ClientConnectionCountLimit int      `yaml:"client_connection_count_limit"`
 	ClientConnectionRateLimit  int      `yaml:"client_connection_rate_limit"`
 	SessionLog                 bool     `yaml:"session_log"`
-}
-
-// HealthCheck asks each server on its own, beside what clients see.
-type HealthCheck struct {
-	Protocol string          `yaml:"protocol"` // tcp, smtp, imap, pop3 or sieve
-	Interval config.Duration `yaml:"interval"`
-	Rise     int             `yaml:"rise"`
-	Fall     int             `yaml:"fall"`
-}
-
-// SetDefaults asks every five seconds.
-func (h *HealthCheck) SetDefaults() {
-	h.Protocol, h.Interval, h.Rise, h.Fall = "tcp", config.Duration(5*time.Second), 1, 1
-}
-
-// Validate checks the protocol.
-func (h *HealthCheck) Validate(at config.Section) {
-	oneOf(at.At("protocol"), h.Protocol, "tcp", "smtp", "imap", "pop3", "sieve")
 }
 
 // SetDefaults are NGINX's, but for Timeout, which is 10m there, and ConnectTimeout, which is 60s.
@@ -188,7 +170,13 @@ func (s *Service) checkNext(at config.Section) {
 
 // version is what is spoken to the upstream: 0, 1 or 2.
 func (s *Service) version() int {
-	return map[string]int{"v1": 1, "v2": 2}[s.ProxyProtocol]
+	switch s.ProxyProtocol {
+	case "v1":
+		return 1
+	case "v2":
+		return 2
+	}
+	return 0
 }
 
 // hostNames are the servers' hosts that have to be looked up, each once.
@@ -204,7 +192,8 @@ func (s *Service) hostNames() []string {
 
 // named reports a server whose host is a name.
 func named(u upstream.Server) bool {
-	return u.Address.Network == "tcp" && !u.Down && net.ParseIP(u.Address.Host) == nil && !strings.Contains(u.Address.Host, ":")
+	_, err := netip.ParseAddr(u.Address.Host)
+	return u.Address.Network == "tcp" && !u.Down && err != nil
 }
 
 func oneOf(at config.Section, got string, words ...string) {
