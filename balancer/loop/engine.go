@@ -1,46 +1,177 @@
 // SPDX-License-Identifier: MIT
 
+//go:build linux
+
 package loop
 
 import (
 	"context"
-	"errors"
-	"net"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Engine is a set of loops and the sessions in them.
-type Engine struct{}
+type Engine struct {
+	o       Options
+	start   time.Time
+	all     []*loop
+	loops   sync.WaitGroup
+	count   atomic.Int64 // sessions
+	pipes   atomic.Int64 // open, pooled or not
+	paused  atomic.Bool
+	cutting atomic.Bool
+	remarks chan remark
+	silence chan struct{} // closed: no more remarks
+	talker  sync.WaitGroup
+	stopped sync.Once
 
-// Door is a listening socket that an Engine accepts from.
-type Door struct{}
-
-// New starts the loops.
-func New(o Options) (*Engine, error) { return &Engine{}, errors.ErrUnsupported }
-
-// Serve accepts from l, by a descriptor of its own: l itself may be closed afterwards. It takes a *net.TCPListener or a
-// *net.UnixListener.
-func (e *Engine) Serve(l net.Listener, f *Front) (*Door, error) { return nil, errors.ErrUnsupported }
-
-// SetFront is for connections accepted from now on.
-func (d *Door) SetFront(f *Front) {}
-
-// Close accepts no more. It may be called twice.
-func (d *Door) Close() {}
-
-// Shutdown closes the doors, waits for the sessions until hard ends, then cuts them, and ends the loops.
-func (e *Engine) Shutdown(hard context.Context) error { return errors.ErrUnsupported }
-
-// Stats may be asked at any time.
-func (e *Engine) Stats() Stats { return Stats{} }
-
-// Surrender gives every session away, once it is established; the doors are closed already. Give is called by the caller's
-// goroutine and may block; meanwhile the session stands still. When it returns nil, the two descriptors are the receiver's
-// and the Visit is told Done with HandedOver; an error leaves the session here, and it goes on. Surrender returns when none
-// is left to give, or when ctx ends, with the errors of give joined.
-func (e *Engine) Surrender(ctx context.Context, give func(Transfer) error) error {
-	return errors.ErrUnsupported
+	mu     sync.Mutex
+	doors  map[*Door]struct{}
+	closed bool
 }
 
-// Adopt takes a session from another process or engine. Its descriptors are the engine's afterwards, also when it fails. V
-// is told Done, and nothing else. Transfer.Visit is not looked at.
-func (e *Engine) Adopt(t Transfer, f *Front, v Visit) error { return errors.ErrUnsupported }
+// remark is a line for the log, which no loop waits for.
+type remark struct {
+	text string
+	args []any
+}
+
+// New starts the loops.
+func New(o Options) (*Engine, error) {
+	if err := o.fill(); err != nil {
+		return nil, fmt.Errorf("balancer loops: %w", err)
+	}
+	e := &Engine{o: o, start: time.Now(), remarks: make(chan remark, 64), silence: make(chan struct{}), doors: map[*Door]struct{}{}}
+	for range o.Loops {
+		l, err := newLoop(e)
+		if err != nil {
+			e.stop()
+			return nil, fmt.Errorf("balancer loops: %w", err)
+		}
+		e.all = append(e.all, l)
+		e.loops.Add(1)
+		go l.run()
+	}
+	e.talker.Go(e.talk)
+	return e, nil
+}
+
+// fill derives what was left out from the limit on descriptors: a 16th for pipes, some for the rest of the process, two a
+// session.
+func (o *Options) fill() error {
+	var r unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &r); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
+	if o.Loops <= 0 {
+		o.Loops = runtime.GOMAXPROCS(0)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	files := int(min(r.Cur, 1<<24))
+	if o.MaxPipes <= 0 {
+		o.MaxPipes = min(files/32, maxPipes)
+	}
+	if o.MaxSessions <= 0 {
+		o.MaxSessions = max((files-2*o.MaxPipes-min(files/4, keptBack))/2, 1)
+	}
+	return nil
+}
+
+// maxPipes times pipeSize stays below fs.pipe-user-pages-soft (64 MiB), which counts for all pipes of a user.
+const maxPipes = 128
+
+// keptBack is for listeners, logs, health checks, look-ups and the like.
+const keptBack = 128
+
+// Stats may be asked at any time.
+func (e *Engine) Stats() Stats {
+	s := Stats{Paused: e.paused.Load()}
+	for _, l := range e.all {
+		s.Sessions += int(l.sessions.Load())
+		s.Established += int(l.established.Load())
+		s.Pipes += int(l.pipesUsed.Load())
+		s.Pending += l.pending.Load()
+		s.Accepted += l.accepted.Load()
+		s.Spliced += l.spliced.Load()
+	}
+	return s
+}
+
+// Shutdown closes the doors, waits for the sessions until hard ends, then cuts them, and ends the loops. It may be called
+// twice.
+func (e *Engine) Shutdown(hard context.Context) error {
+	e.closeDoors()
+	e.drained(hard)
+	e.cutting.Store(true)
+	for _, l := range e.all {
+		l.call(l.cut)
+	}
+	e.stop()
+	return nil
+}
+
+func (e *Engine) closeDoors() {
+	e.mu.Lock()
+	e.closed = true
+	doors := e.doors
+	e.doors = map[*Door]struct{}{}
+	e.mu.Unlock()
+	for d := range doors {
+		d.Close()
+	}
+}
+
+// drained waits until no session is left.
+func (e *Engine) drained(hard context.Context) {
+	for e.count.Load() > 0 {
+		select {
+		case <-hard.Done():
+			return
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+// stop ends the loops, and then the log.
+func (e *Engine) stop() {
+	for _, l := range e.all {
+		l.quit()
+	}
+	e.loops.Wait()
+	e.stopped.Do(func() { close(e.silence) })
+	e.talker.Wait()
+}
+
+// say logs, unless the log is far behind.
+func (e *Engine) say(text string, args ...any) {
+	select {
+	case e.remarks <- remark{text, args}:
+	default:
+	}
+}
+
+func (e *Engine) talk() {
+	for {
+		select {
+		case r := <-e.remarks:
+			e.o.Log.Warn(r.text, r.args...)
+			continue
+		default:
+		}
+		select {
+		case r := <-e.remarks:
+			e.o.Log.Warn(r.text, r.args...)
+		case <-e.silence:
+			return
+		}
+	}
+}

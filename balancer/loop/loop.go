@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+
+//go:build linux
+
+package loop
+
+import (
+	"math"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	never      = time.Duration(math.MaxInt64)
+	retryEvery = 250 * time.Millisecond // when descriptors are scarce
+	batch      = 256                    // events a wake-up
+)
+
+// loop is one thread of the engine. Only its own goroutine touches what is not atomic or behind mu.
+type loop struct {
+	e      *Engine
+	ep     int
+	wake   int           // an eventfd: there are commands
+	now    time.Duration // since the engine's start, taken once a wake-up
+	next   time.Duration // when a list is to be looked at
+	over   bool
+	gen    uint32
+	events [batch]unix.EpollEvent
+	buf    []byte
+	addr   unix.RawSockaddrAny
+
+	ends    []*end // by descriptor
+	doors   map[int32]*entrance
+	lists   map[*Front]*lists
+	ready   []*session // more could be moved at once
+	spare   []*session // the other half of ready
+	starved []*session
+	pool    []*pipe
+	noPipes time.Duration // the kernel gave none; ask again then
+	paused  bool          // the doors are not listened at
+
+	mu       sync.Mutex
+	commands []func()
+	closed   bool
+
+	sessions, established, accepted, pending, pipesUsed, spliced atomic.Int64
+}
+
+func newLoop(e *Engine) (*loop, error) {
+	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		return nil, err
+	}
+	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		unix.Close(ep)
+		return nil, err
+	}
+	l := &loop{e: e, ep: ep, wake: wake, next: never, buf: make([]byte, bufferSize), doors: map[int32]*entrance{}, lists: map[*Front]*lists{}}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(wake)}
+	if err := epollControl(ep, unix.EPOLL_CTL_ADD, wake, &ev); err != 0 {
+		unix.Close(ep)
+		unix.Close(wake)
+		return nil, err
+	}
+	return l, nil
+}
+
+func (l *loop) run() {
+	defer l.e.loops.Done()
+	for !l.over {
+		n := l.wait()
+		l.now = time.Since(l.e.start)
+		for i := range n {
+			l.dispatch(&l.events[i])
+		}
+		l.turn()
+		l.expire()
+	}
+	for _, p := range l.pool {
+		p.close()
+	}
+	unix.Close(l.ep)
+	unix.Close(l.wake)
+}
+
+// wait sleeps until something happens.
+func (l *loop) wait() int {
+	timeout := -1
+	switch {
+	case len(l.ready) > 0:
+		timeout = 0
+	case l.next != never:
+		left := max(l.next-time.Since(l.e.start), 0)
+		timeout = int(min((left+time.Millisecond-1)/time.Millisecond, math.MaxInt32))
+	}
+	if timeout == 0 {
+		return l.poll()
+	}
+	n, _, err := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), batch, uintptr(timeout), 0, 0)
+	if err != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+// poll does not wait.
+func (l *loop) poll() int {
+	n, _, err := unix.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), batch, 0, 0, 0)
+	if err != 0 {
+		return 0
+	}
+	return int(n)
+}
+
+// dispatch finds whose event it is. Generation 0 is a door or the eventfd.
+func (l *loop) dispatch(ev *unix.EpollEvent) {
+	gen := uint32(ev.Pad)
+	switch {
+	case gen != 0:
+		if e := l.ends[ev.Fd]; e != nil && e.gen == gen {
+			l.event(e, ev.Events)
+		}
+	case ev.Fd == int32(l.wake):
+		l.obey()
+	default:
+		if d := l.doors[ev.Fd]; d != nil {
+			l.accept(d)
+		}
+	}
+}
+
+// watch registers a socket, once and for all that can happen to it.
+func (l *loop) watch(e *end) unix.Errno {
+	if l.gen++; l.gen == 0 {
+		l.gen = 1
+	}
+	e.gen = l.gen
+	ev := unix.EpollEvent{
+		Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLRDHUP | unix.EPOLLPRI | unix.EPOLLET&math.MaxUint32,
+		Fd:     e.fd, Pad: int32(e.gen),
+	}
+	if err := epollControl(l.ep, unix.EPOLL_CTL_ADD, int(e.fd), &ev); err != 0 {
+		return err
+	}
+	for int(e.fd) >= len(l.ends) {
+		l.ends = append(l.ends, make([]*end, max(len(l.ends), 64))...)
+	}
+	l.ends[e.fd] = e
+	return 0
+}
+
+// forget makes events that are still on their way stale.
+func (l *loop) forget(e *end) {
+	if int(e.fd) < len(l.ends) && l.ends[e.fd] == e {
+		l.ends[e.fd] = nil
+	}
+}
+
+// turn gives each session that could go on its next turn.
+func (l *loop) turn() {
+	if len(l.ready) == 0 {
+		return
+	}
+	now := l.ready
+	l.ready = l.spare[:0]
+	for i, s := range now {
+		now[i] = nil
+		s.queued = false
+		if s.state == established {
+			l.pump(s)
+		}
+	}
+	l.spare = now
+}
+
+// do has f called in the loop, soon. False: the loop has ended.
+func (l *loop) do(f func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return false
+	}
+	l.commands = append(l.commands, f)
+	if len(l.commands) == 1 {
+		one := [8]byte{1}
+		unix.Write(l.wake, one[:])
+	}
+	return true
+}
+
+// call is do, and waits until f has returned.
+func (l *loop) call(f func()) bool {
+	done := make(chan struct{})
+	if !l.do(func() { defer close(done); f() }) {
+		return false
+	}
+	<-done
+	return true
+}
+
+func (l *loop) obey() {
+	var b [8]byte
+	unix.Read(l.wake, b[:])
+	l.mu.Lock()
+	todo := l.commands
+	l.commands = nil
+	l.mu.Unlock()
+	for _, f := range todo {
+		f()
+	}
+}
+
+func stack() string { return string(debug.Stack()) }
