@@ -73,8 +73,7 @@ func TestSlowStart(t *testing.T) {
 		"failed": func(c *clock, g *Group, m *Member) {
 			m.Fail()
 			c.Time = c.Add(11 * time.Second)
-			for g.Pick(new(Visit)) != m {
-			}
+			pickUntil(g, m)
 			m.OK()
 		},
 	} {
@@ -154,6 +153,15 @@ func TestNoSlowStart(t *testing.T) {
 	want(t, lone, "a", "a")
 }
 
+// pickUntil makes connections until a member has one more.
+func pickUntil(g *Group, m *Member) {
+	for range 100 {
+		if g.Pick(new(Visit)) == m {
+			return
+		}
+	}
+}
+
 // placed is who there is, by address.
 func placed(g *Group) string {
 	var out []string
@@ -178,8 +186,7 @@ func TestPlace(t *testing.T) {
 	if m.Name() != "a.test:24" || m.Weight != 2 {
 		t.Errorf("%s, weight %d", m.Name(), m.Weight)
 	}
-	for g.Pick(new(Visit)) != m {
-	}
+	pickUntil(g, m)
 	m.Fail()
 	g.Place(0, addrs("192.0.2.2", "192.0.2.1"))
 	if got := placed(g); got != "192.0.2.1:24 192.0.2.2:24 192.0.2.9:24 192.0.2.7:24" || m.Status().State != Failed {
@@ -194,6 +201,13 @@ func TestPlace(t *testing.T) {
 		t.Errorf("back with its session: %+v", again.Status())
 	}
 	m.Release()
+	m.Drain(true)
+	g.Place(0, nil)
+	g.Place(0, addrs("192.0.2.1"))
+	if g.Members()[0] != m {
+		t.Error("a drained address was forgotten")
+	}
+	m.Drain(false)
 	g.Place(0, nil)
 	g.Place(0, addrs("192.0.2.1"))
 	if g.Members()[0] == m {
@@ -266,6 +280,27 @@ func TestInherit(t *testing.T) {
 	g.Place(2, addrs("192.0.2.2"))
 	if s := g.Members()[1].Status(); s.State != Drained || s.Addr.Addr().String() != "192.0.2.2" {
 		t.Errorf("placed anew: %+v", s)
+	}
+}
+
+// A session on an address that the name has lost counts when a later group has that address again.
+func TestInheritWhatIsGone(t *testing.T) {
+	t.Parallel()
+	old, g := NewPlaced([]Server{server("a.test", nil)}, Options{}), NewPlaced([]Server{server("a.test", nil)}, Options{})
+	old.Place(0, addrs("192.0.2.1"))
+	m := old.Pick(new(Visit))
+	old.Place(0, addrs("192.0.2.2"))
+	g.Inherit(old)
+	if held := g.Hold("a.test:24", m.Addr()); held == nil || held.Status().Conns != 2 {
+		t.Errorf("held: %v", held)
+	}
+	g.Place(0, addrs("192.0.2.1"))
+	if s := g.Members()[0].Status(); s.Conns != 2 {
+		t.Errorf("%+v", s)
+	}
+	m.Release()
+	if s := g.Members()[0].Status(); s.Conns != 1 {
+		t.Errorf("%+v", s)
 	}
 }
 
