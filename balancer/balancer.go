@@ -48,7 +48,7 @@ type Balancer struct {
 	turn     sync.Mutex // one change at a time: reloads, commands, start and end
 	snapshot *snapshot
 	base     context.Context // of Run, while it runs
-	closed   bool
+	closed   bool // it accepts no more: it has ended, or was handed over
 }
 
 // New opens files, looks names up (for a few seconds at most: a service starts without addresses if need be) and makes the
@@ -90,6 +90,9 @@ func (b *Balancer) Serve(service string, i int, l net.Listener) error {
 	b.turn.Lock()
 	defer b.turn.Unlock()
 	s := b.services[service]
+	if b.closed {
+		return fmt.Errorf("balancer: it takes no connections any more")
+	}
 	if s == nil {
 		return fmt.Errorf("balancer: there is no service %q", service)
 	}

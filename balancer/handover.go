@@ -23,11 +23,14 @@ type Info struct {
 // Surrender closes the doors and gives every session to another process, once it is established. An error of give leaves
 // that session here.
 func (b *Balancer) Surrender(ctx context.Context, give func(loop.Transfer, Info) error) error {
+	b.turn.Lock()
+	b.closed = true
 	for _, s := range b.services {
 		for _, d := range s.opened() {
 			d.door.Close()
 		}
 	}
+	b.turn.Unlock()
 	return b.engine.Surrender(ctx, func(t loop.Transfer) error {
 		v, ok := t.Visit.(*visit)
 		if !ok {

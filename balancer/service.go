@@ -34,8 +34,8 @@ type service struct {
 
 // door is an open listener and what the cluster file said of it when it was opened.
 type door struct {
-	config listen.Config
-	at     string // where it listens
+	config listen.Config // under Balancer.turn
+	at     string        // where it listens
 	door   *loop.Door
 }
 
@@ -139,12 +139,10 @@ func (s *service) opened() []*door {
 	return append([]*door(nil), s.doors...)
 }
 
-// take puts a way in force for the connections to come.
+// take puts a way in force for the connections to come. The lock is not held: a loop may wait for it.
 func (s *service) take(w *way) {
 	s.way.Store(w)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, d := range s.doors {
+	for _, d := range s.opened() {
 		d.config = w.listener(d.config)
 		d.door.SetFront(w.front(&d.config))
 	}

@@ -161,7 +161,7 @@ func (b *Balancer) Reload(o Options) error {
 	b.turn.Lock()
 	defer b.turn.Unlock()
 	if b.closed {
-		return fmt.Errorf("balancer: it has ended")
+		return fmt.Errorf("balancer: it takes no connections any more")
 	}
 	s, err := b.open(o)
 	if err != nil {
