@@ -40,6 +40,7 @@ type Config struct {
 // Options of the HTTP side. Registry is required.
 type Options struct {
 	Listen   string
+	Listener net.Listener // open already, in the place of Listen; the Server's from then on
 	Registry *prometheus.Registry
 	Ready    func() error // nil, or why no work is taken; must not block
 	Log      *slog.Logger // nil: slog.Default
@@ -53,9 +54,12 @@ type Server struct {
 
 // NewServer binds the address, so that a port in use is known at the start. Serve answers.
 func NewServer(o Options) (*Server, error) {
-	l, err := net.Listen("tcp", o.Listen)
-	if err != nil {
-		return nil, fmt.Errorf("admin.listen: %w", err)
+	l := o.Listener
+	if l == nil {
+		var err error
+		if l, err = Listen(o.Listen); err != nil {
+			return nil, err
+		}
 	}
 	log := o.Log
 	if log == nil {
@@ -73,6 +77,15 @@ func NewServer(o Options) (*Server, error) {
 			ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		},
 	}, nil
+}
+
+// Listen binds an address for a Server.
+func Listen(address string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("admin.listen: %w", err)
+	}
+	return l, nil
 }
 
 // Addr is where it listens.

@@ -44,23 +44,28 @@ type answerLine struct {
 // Control is a service's control socket. Make it with ListenControl.
 type Control struct {
 	listener net.Listener
-	socket   *socketFile
+	socket   *Private
 	verbs    map[string]Handler
 	log      *slog.Logger
 }
 
 // ListenControl opens the socket at path, replacing one that a dead process left. A live one is an error.
 func ListenControl(path string, verbs map[string]Handler, log *slog.Logger) (*Control, error) {
-	l, file, err := listenPrivate(path)
+	l, err := ListenPrivate("unix", path)
 	if err != nil {
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
-	return &Control{listener: newBounded(l, controlConnections), socket: file, verbs: verbs, log: log}, nil
+	return NewControl(l, verbs, log), nil
+}
+
+// NewControl is for a socket that is open already; it is the Control's from now on.
+func NewControl(l *Private, verbs map[string]Handler, log *slog.Logger) *Control {
+	return &Control{listener: newBounded(l.UnixListener, controlConnections), socket: l, verbs: verbs, log: log}
 }
 
 // Serve answers until stop ends; requests under way end with hard. The file is gone when it returns.
 func (c *Control) Serve(stop, hard context.Context) error {
-	defer c.socket.remove()
+	defer c.socket.Close()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	release := context.AfterFunc(stop, func() { c.listener.Close() })
@@ -79,10 +84,7 @@ func (c *Control) Serve(stop, hard context.Context) error {
 }
 
 // Close is for a Control that never served.
-func (c *Control) Close() error {
-	defer c.socket.remove()
-	return c.listener.Close()
-}
+func (c *Control) Close() error { return c.socket.Close() }
 
 func (c *Control) serve(hard context.Context, conn net.Conn) {
 	defer conn.Close()

@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -22,38 +23,64 @@ const (
 	longestTemp   = len("/.4294967295/s")
 )
 
-// socketFile is the socket as we made it, so that removing ours never removes a successor's.
-type socketFile struct {
+// Private is a listening unix socket that our own user alone may connect to (0600). Its file goes with it, unless another
+// process listens there by now.
+type Private struct {
+	*net.UnixListener
 	path string
-	made os.FileInfo
+	made os.FileInfo // the file as we made it, so that removing ours never removes a successor's
+	left atomic.Bool
 }
 
-// listenPrivate makes the socket in a directory of our own (0700), sets its rights there and renames it into place: at no
-// moment can another user connect, whatever the umask, and umask is not touched, which is the whole process's.
-func listenPrivate(path string) (net.Listener, *socketFile, error) {
+// ListenPrivate opens one; network is unix or unixpacket. The socket is made in a directory of our own (0700), gets its rights
+// there and is renamed into place: at no moment can another user connect, whatever the umask, and umask is not touched, which
+// is the whole process's.
+func ListenPrivate(network, path string) (*Private, error) {
 	if n := max(len(path), len(filepath.Dir(path))+longestTemp); n > maxSocketPath {
-		return nil, nil, fmt.Errorf("path is %d bytes too long for a socket: choose a shorter data_dir", n-maxSocketPath)
+		return nil, fmt.Errorf("path is %d bytes too long for a socket: choose a shorter data_dir", n-maxSocketPath)
 	}
-	if err := freeOrStale(path); err != nil {
-		return nil, nil, err
+	if err := freeOrStale(network, path); err != nil {
+		return nil, err
 	}
 	dir, err := os.MkdirTemp(filepath.Dir(path), ".")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	temp := filepath.Join(dir, "s")
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: temp, Net: "unix"})
+	l, err := net.ListenUnix(network, &net.UnixAddr{Name: temp, Net: network})
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	l.SetUnlinkOnClose(false) // it knows the old name only
 	made, err := place(temp, path)
 	if err != nil {
 		l.Close()
-		return nil, nil, err
+		return nil, err
 	}
-	return l, &socketFile{path, made}, nil
+	return &Private{UnixListener: l, path: path, made: made}, nil
+}
+
+// InheritPrivate is one that another process opened at path, handed over, and left.
+func InheritPrivate(l *net.UnixListener, path string) (*Private, error) {
+	l.SetUnlinkOnClose(false)
+	made, err := os.Lstat(path)
+	if err != nil {
+		return nil, err
+	}
+	return &Private{UnixListener: l, path: path, made: made}, nil
+}
+
+// Leave has the file stay: another process listens there.
+func (p *Private) Leave() { p.left.Store(true) }
+
+// Close closes the socket and removes its file.
+func (p *Private) Close() error {
+	now, err := os.Lstat(p.path)
+	if err == nil && !p.left.Load() && os.SameFile(now, p.made) {
+		_ = os.Remove(p.path) // a leftover is recognised as stale at the next start
+	}
+	return p.UnixListener.Close()
 }
 
 func place(temp, path string) (os.FileInfo, error) {
@@ -67,7 +94,7 @@ func place(temp, path string) (os.FileInfo, error) {
 }
 
 // freeOrStale: nothing there, or a socket nobody listens to. Anything but a socket is not ours to replace.
-func freeOrStale(path string) error {
+func freeOrStale(network, path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
@@ -78,7 +105,7 @@ func freeOrStale(path string) error {
 	if info.Mode().Type() != fs.ModeSocket {
 		return errors.New("something that is no socket has this name")
 	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
+	conn, err := net.DialTimeout(network, path, time.Second)
 	if err == nil {
 		conn.Close()
 		return ErrInUse
@@ -90,10 +117,3 @@ func freeOrStale(path string) error {
 }
 
 func refused(err error) bool { return errors.Is(err, syscall.ECONNREFUSED) }
-
-func (s *socketFile) remove() {
-	now, err := os.Lstat(s.path)
-	if err == nil && os.SameFile(now, s.made) {
-		_ = os.Remove(s.path) // a leftover is recognised as stale at the next start
-	}
-}

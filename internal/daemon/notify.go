@@ -5,6 +5,7 @@ package daemon
 import (
 	"fmt"
 	"net"
+	"os"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -22,10 +23,11 @@ func newNotifier(socket string) *notifier { return &notifier{socket: socket} }
 
 // HandOver tells the service manager that the process pid is the service from now on, and nothing more after that: what
 // becomes of this one is no concern of the manager. The other process speaks to it only when this has returned; before, it
-// would not be heard. To be called while Run runs.
+// would not be heard. With our own pid it takes that back. To be called while Run runs.
 func (p *Process) HandOver(pid int) error {
+	p.notify.silent.Store(false)
 	err := p.notify.send("MAINPID=" + strconv.Itoa(pid))
-	p.notify.silent.Store(true)
+	p.notify.silent.Store(pid != os.Getpid())
 	return err
 }
 
