@@ -48,7 +48,7 @@ type Balancer struct {
 	turn     sync.Mutex // one change at a time: reloads, commands, start and end
 	snapshot *snapshot
 	base     context.Context // of Run, while it runs
-	closed   bool // it accepts no more: it has ended, or was handed over
+	closed   bool            // it accepts no more: it has ended, or was handed over
 }
 
 // New opens files, looks names up (for a few seconds at most: a service starts without addresses if need be) and makes the

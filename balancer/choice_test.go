@@ -4,6 +4,7 @@ package balancer
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -216,4 +217,89 @@ func TestEveryServerIsTried(t *testing.T) {
 	b.refused("all are out")
 	y.Be(t, maillab.Works)
 	b.wantNames("y")
+}
+
+// TestHealthCheckAnnouncesNobody: to a server that wants a PROXY header, a check begins with LOCAL.
+func TestHealthCheckAnnouncesNobody(t *testing.T) {
+	t.Parallel()
+	x := maillab.NewBackend(t, "x", maillab.BackendOptions{Proxy: true})
+	run(t, fmt.Sprintf(`proxy_protocol: v2, health_check: {interval: 100ms}, upstream: [%q]`, x.Addr()))
+	for _, v := range x.WaitVisits(t, 2) {
+		if h := header(t, v.Header); !h.Local || h.Version != 2 {
+			t.Errorf("%+v", h)
+		}
+	}
+}
+
+// TestSlowStart: a server that comes back, from a failure or from being drained, gets little at first.
+func TestSlowStart(t *testing.T) {
+	t.Parallel()
+	x, y := backend(t, "x"), backend(t, "y")
+	b := run(t, fmt.Sprintf(`slow_start: 1h, upstream: [{address: %q, weight: 10}, {address: %q, weight: 10}]`, x.Addr(), y.Addr()))
+	for _, verb := range []string{"balancer.drain", "balancer.undrain"} {
+		if _, err := call[Changed](b, verb, Arguments{Server: x.Addr()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := b.server(x.Addr()); s.State != "slow start" || s.Effective > 1 {
+		t.Errorf("%+v", s)
+	}
+	if got := strings.Count(b.names(20), "x"); got > 1 {
+		t.Errorf("%d of 20", got)
+	}
+}
+
+// TestFamilyWithoutARoute: an address that this machine cannot reach costs a client nothing but the try.
+func TestFamilyWithoutARoute(t *testing.T) {
+	t.Parallel()
+	x := backend(t, "x")
+	_, port, _ := net.SplitHostPort(x.Addr())
+	d := &dns{}
+	d.set(t, "imap.test. 60 IN A 127.0.0.1\nimap.test. 60 IN AAAA 100::1\n") // RFC 6666: goes nowhere
+	b := run(t, fmt.Sprintf(`connect_timeout: 500ms, upstream: ["imap.test:%s"]`, port), zone(d))
+	b.wantNames("x x")
+	if s := b.server("127.0.0.1:" + port); s.Picked != 2 {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestOneNameInManyPlaces: services and servers that share a name are all told.
+func TestOneNameInManyPlaces(t *testing.T) {
+	t.Parallel()
+	port, _ := twins(t, "127.0.0.5", "127.0.0.6")
+	d := &dns{}
+	d.set(t, "imap.test. 1 IN A 127.0.0.5\n")
+	b := run(t, fmt.Sprintf(`upstream: ["imap.test:%d", {address: "imap.test:%d", backup: true}]`, port, port), zone(d), func(o *Options) {
+		o.Config["other"] = o.Config["s"]
+	})
+	b.wantNames("127.0.0.5")
+	d.set(t, "imap.test. 1 IN A 127.0.0.6\n")
+	for _, service := range []string{"s", "other"} {
+		maillab.Wait(t, patience, service, func() bool {
+			all, err := call[ServiceStatus](b, "balancer.status", Arguments{Service: service})
+			rows := all[0].Servers
+			return err == nil && len(rows) == 2 && rows[0].Address.Addr().String() == "127.0.0.6" && rows[1].Address == rows[0].Address
+		})
+	}
+	b.wantNames("127.0.0.6")
+}
+
+// TestManyListeners lead to one service.
+func TestManyListeners(t *testing.T) {
+	t.Parallel()
+	x := backend(t, "x")
+	b := run(t, fmt.Sprintf(`session_log: false, listen: ["127.0.0.1:0", "[::1]:0", {address: "127.0.0.1:0", proxy_protocol: required, proxy_networks: ["127.0.0.1"]}], upstream: [%q]`, x.Addr()))
+	b.wantNames("x")
+	b.addrs[0] = b.addrs[1]
+	b.wantNames("x")
+	b.addrs[0] = b.addrs[2]
+	b.lets(true, "192.0.2.1")
+	all, err := call[ServiceStatus](b, "balancer.status", Arguments{})
+	if err != nil || len(all[0].Listen) != 3 {
+		t.Errorf("%+v, %v", all, err)
+	}
+	b.stop()
+	if strings.Contains(b.log.String(), "msg=session") {
+		t.Errorf("session_log: false\n%s", b.log)
+	}
 }
