@@ -37,8 +37,9 @@ func (x access) admits(a netip.Addr) bool {
 // maxNetworks is how long a list may become that nobody has written.
 const maxNetworks = 128
 
-// lists turns rules into our lists. They are the rules' own networks if these say the same in our order; else allow has
-// the networks that remain, computed, and rewritten is true. It fails if they are too many.
+// lists turns rules into our lists. They are the rules' own networks if these say the same in our order; else rewritten is
+// true, and deny has the networks that are refused, or allow those that are let in, computed, whichever are fewer. It fails
+// if they are too many.
 func lists(rules []rule) (x access, rewritten, ok bool) {
 	edges := edges(rules)
 	same := func(x access) bool {
@@ -51,8 +52,11 @@ func lists(rules []rule) (x access, rewritten, ok bool) {
 			return x, false, true
 		}
 	}
-	x.allow = remaining(rules, edges)
-	return x, true, len(x.allow) <= maxNetworks
+	x.deny = verdict(rules, edges, false)
+	if allow := verdict(rules, edges, true); len(allow) < len(x.deny) {
+		x = access{allow: allow}
+	}
+	return x, true, len(x.allow)+len(x.deny) <= maxNetworks
 }
 
 // plainLists is the networks as written, without those that come too late to matter.
@@ -106,15 +110,15 @@ func last(p netip.Prefix) netip.Addr {
 	return a
 }
 
-// remaining is whom the rules let in, as few networks as that takes: from each edge on up to the next where the verdict
-// changes.
-func remaining(rules []rule, edges []netip.Addr) (out []netip.Prefix) {
+// verdict is whom the rules let in, or whom they do not, in as few networks as that takes: from each edge on up to the next
+// where the verdict changes.
+func verdict(rules []rule, edges []netip.Addr, in bool) (out []netip.Prefix) {
 	for i := 0; i < len(edges); i++ {
 		from := edges[i]
-		if !admitted(rules, from) {
+		if admitted(rules, from) != in {
 			continue
 		}
-		for i+1 < len(edges) && edges[i+1].Is4() == from.Is4() && admitted(rules, edges[i+1]) {
+		for i+1 < len(edges) && edges[i+1].Is4() == from.Is4() && admitted(rules, edges[i+1]) == in {
 			i++
 		}
 		to := last(netip.PrefixFrom(from, 0).Masked())

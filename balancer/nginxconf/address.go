@@ -45,8 +45,8 @@ func parseEndpoint(s string, listen bool) (e endpoint, err error) {
 			return e, errors.New("invalid host")
 		}
 		host, port, found = strings.Cut(s, ":")
-		if ports := (endpoint{}); !found && listen && ports.ports(s, listen) == nil {
-			return ports, nil
+		if !found && listen && strings.Trim(s, "0123456789-") == "" {
+			return e, e.ports(s, listen)
 		}
 		err = e.name(host, listen)
 	}

@@ -105,7 +105,7 @@ func (b *block) who() (bool, error) {
 			maxNetworks)
 	}
 	if rewritten {
-		b.im.note(list[0], "allow and deny in this order have no equal where deny comes first; allow has the networks that remain")
+		b.im.note(list[0], "allow and deny in this order have no equal where deny comes first: the networks that they come to are computed")
 	}
 	b.service.access = x
 	return true, nil
