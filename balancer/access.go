@@ -31,6 +31,9 @@ func (a *Access) UnmarshalText(text []byte) error {
 	if _, err := netip.ParseAddr(first); err == nil {
 		return a.Network.UnmarshalText(text)
 	}
+	if s == "all" {
+		return errors.New(`all is 0.0.0.0/0 and ::/0 here; with an allow list, whoever is not in it may not connect anyway`)
+	}
 	var p config.Path
 	if err := p.UnmarshalText(text); err != nil {
 		return err

@@ -107,7 +107,7 @@ func (s *Service) checkServers(at config.Section) {
 		at.At("upstream").Errorf("every server is a backup: at least one must not be")
 	}
 	if !slices.ContainsFunc(s.Upstream, func(u upstream.Server) bool { return !u.Down }) {
-		at.At("upstream").Errorf("every server is down: at least one must not be")
+		at.At("upstream").Warnf("every server is down: nobody is served")
 	}
 	for i, u := range s.Upstream {
 		here := at.At(fmt.Sprintf("upstream[%d]", i))

@@ -45,7 +45,7 @@ func TestWrongConfig(t *testing.T) {
 		`upstream: ["192.0.2.1:993"]`: "needs at least one listen address",
 		`listen: [":993"]`:            "needs at least one upstream server",
 		`listen: [":993"], upstream: [{address: "a.test:1", backup: true}]`:           "every server is a backup",
-		`listen: [":993"], upstream: [{address: "a.test:1", down: true}]`:             "every server is down",
+		`listen: [":993"], upstream: [{address: "a.test:1", down: true}]`:             "w:every server is down",
 		`listen: ["127.0.0.1:993"], upstream: ["127.0.0.1:993"]`:                      "it would connect to itself",
 		`listen: [":993"], upstream: ["a.test:1", "a.test:1"]`:                        "w:a.test:1 stands here a second time",
 		`listen: [{address: ":993", tls: implicit}], upstream: ["a.test:1"]`:          "balancer.s.listen[0].tls: means nothing for a balancer",
@@ -69,6 +69,7 @@ func TestWrongConfig(t *testing.T) {
 		small + `, health_check: {protocol: tcp, tls: starttls}`:                      "starttls needs a protocol that has it",
 		small + `, allow: ["192.0.2.0/33"]`:                                           "is not a network",
 		small + `, allow: ["192.0.2.1/24"]`:                                           "has bits set behind the prefix",
+		small + `, deny: [all]`:                                                       "all is 0.0.0.0/0 and ::/0 here",
 		small + `, allow: ["192.0.2."]`:                                               "neither a network",
 	}
 	for keys, want := range cases {

@@ -77,7 +77,7 @@ func (o *Options) fill() error {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	files := int(min(r.Cur, 1<<24))
-	if o.MaxPipes <= 0 {
+	if o.MaxPipes == 0 {
 		o.MaxPipes = min(files/32, maxPipes)
 	}
 	if o.MaxSessions <= 0 {

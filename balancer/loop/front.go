@@ -25,7 +25,7 @@ import (
 type Options struct {
 	Loops       int // 0: GOMAXPROCS
 	MaxSessions int // accepting pauses at so many, and clients wait in the backlog; 0: from RLIMIT_NOFILE, two descriptors each
-	MaxPipes    int // for splice(2), two descriptors each; 0: a share of RLIMIT_NOFILE. Without a free one a direction copies
+	MaxPipes    int // for splice(2), two descriptors each; 0: a share of RLIMIT_NOFILE; below 0: none. Without a free one a direction copies
 	Log         *slog.Logger
 }
 
