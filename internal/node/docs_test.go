@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"posthouse/balancer"
+	"posthouse/balancer/health"
 	"posthouse/config"
 	"posthouse/delivery"
 	"posthouse/greylist"
@@ -134,6 +136,8 @@ func TestExampleHasTheDefaults(t *testing.T) {
 		{"sender_authentication", differ(byDefault[smtpin.AuthenticationConfig](), &in.SenderAuthentication)},
 		{"srs", differ(byDefault[srs.Config](), in.SRS, "Domain", "SecretFile", "ExcludeDomains")},
 		{"lmtp", differ(byDefault[upstream.Server](), &drop.LMTP[0], "Address")},
+		{"balancer", differ(byDefault[balancer.Service](), cfg.Balancer["imaps"], "Listen", "Upstream", "HealthCheck")},
+		{"health_check", differ(byDefault[health.Config](), cfg.Balancer["imaps"].HealthCheck, "Timeout")},
 		{"auth", cmp.Diff("%u", out.Auth.UsernameFormat)},
 	} {
 		if c.diff != "" {
