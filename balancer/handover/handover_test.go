@@ -148,6 +148,9 @@ func TestHandOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer p.Close()
+	if p.PID != os.Getpid() {
+		t.Errorf("pid %d", p.PID)
+	}
 	for _, want := range []struct {
 		l      net.Listener
 		unlink bool
@@ -419,10 +422,10 @@ func TestDialNobody(t *testing.T) {
 // FuzzPredecessor: whatever a running process says, the new one neither breaks nor keeps a descriptor. The packets of one
 // input are separated by newlines.
 func FuzzPredecessor(f *testing.F) {
-	f.Add([]byte("L{\"name\":\"listen :993\",\"unlink\":true}\nE\nG{\"drained\":[\"imap a\"]}\nS{\"service\":\"imap\",\"to_server\":3}\nDabc\nE"))
-	f.Add([]byte("E\nN{\"reason\":\"stopping\"}"))
-	f.Add([]byte("E\nG\nS{\"to_client\":-1}"))
-	f.Add([]byte("E\nG{}\nS{\"to_client\":2,\"info\":{\"client\":\"192.0.2.1:1\"}}\nDabc"))
+	f.Add([]byte("L{\"name\":\"listen :993\",\"unlink\":true}\nE{\"pid\":7}\nG{\"drained\":[\"imap a\"]}\nS{\"service\":\"imap\",\"to_server\":3}\nDabc\nE"))
+	f.Add([]byte("E{}\nN{\"reason\":\"stopping\"}"))
+	f.Add([]byte("E{}\nG\nS{\"to_client\":-1}"))
+	f.Add([]byte("E{}\nG{}\nS{\"to_client\":2,\"info\":{\"client\":\"192.0.2.1:1\"}}\nDabc"))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		fds, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_SEQPACKET|syscall.SOCK_CLOEXEC, 0)
 		if err != nil {

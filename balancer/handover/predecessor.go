@@ -44,7 +44,7 @@ func Dial(ctx context.Context, path string) (*Predecessor, error) {
 }
 
 func (p *Predecessor) meet(ctx context.Context) (err error) {
-	if p.PID, err = peer(p.link.conn); err != nil {
+	if _, err = peer(p.link.conn); err != nil {
 		return err
 	}
 	if err := p.link.tell(hello, greeting{Version}); err != nil {
@@ -54,13 +54,13 @@ func (p *Predecessor) meet(ctx context.Context) (err error) {
 	for len(p.listeners) <= maxListeners {
 		more, err := p.listener(deadline)
 		if err != nil {
-			return fmt.Errorf("listeners of process %d: %w", p.PID, errors.Join(err, ctx.Err()))
+			return fmt.Errorf("listeners of the running process: %w", errors.Join(err, ctx.Err()))
 		}
 		if !more {
 			return nil
 		}
 	}
-	return fmt.Errorf("process %d has more than %d listeners", p.PID, maxListeners)
+	return fmt.Errorf("the running process has more than %d listeners", maxListeners)
 }
 
 // listener takes one; false: there are no more.
@@ -71,7 +71,10 @@ func (p *Predecessor) listener(deadline time.Time) (more bool, err error) {
 	}
 	defer got.close()
 	if got.kind == end {
-		return false, nil
+		var g giver
+		err := got.decode(end, &g)
+		p.PID = g.PID
+		return false, err
 	}
 	var a announced
 	if err := got.decode(listener, &a); err != nil {

@@ -25,6 +25,11 @@ type announced struct {
 	Unlink bool   `json:"unlink,omitempty"`
 }
 
+// giver is the body of the end of listeners. The kernel knows only who opened the socket, which was perhaps a process long ago.
+type giver struct {
+	PID int `json:"pid"`
+}
+
 // Successor is the process that takes over, as the running one sees it. Make it with Meet.
 type Successor struct {
 	PID  int
@@ -69,7 +74,7 @@ func (s *Successor) Offer(all []Listener) error {
 			return fmt.Errorf("listener %s: %w", l.Name, err)
 		}
 	}
-	return s.link.tell(end, nil)
+	return s.link.tell(end, giver{os.Getpid()})
 }
 
 func (s *Successor) offer(l Listener) error {

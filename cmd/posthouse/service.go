@@ -10,16 +10,19 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"posthouse/balancer/handover"
+	"posthouse/internal/admin"
 	"posthouse/internal/daemon"
 	"posthouse/internal/node"
 )
 
-// serviceCommands are smtp-in, smtp-out and maildrop, each its own process.
+// serviceCommands are smtp-in, smtp-out, maildrop and the balancer, each its own process.
 func serviceCommands(o *options) []*cobra.Command {
 	return []*cobra.Command{
 		serviceCommand(o, node.SMTPIn, "Run the MX: mail from the world for the cluster's domains"),
 		serviceCommand(o, node.SMTPOut, "Run the submission service: mail from the cluster's users to the world"),
 		serviceCommand(o, node.Maildrop, "Run the final destination: mail into the mailboxes"),
+		balancerCommand(o),
 	}
 }
 
@@ -40,10 +43,16 @@ func serviceCommand(o *options, service, short string) *cobra.Command {
 			run.Log = daemon.Logger(o.std.err, "")
 			run.Services = []string{service}
 			run.Outside = true
+			if service == node.Balancer {
+				run.Successor = successor(o)
+			}
 			return started(cluster.Run(c.Context(), run))
 		},
 	}
 	serviceFlags(c, &run)
+	if service == node.Balancer {
+		c.Flags().BoolVar(&run.TakeOver, takeOver, false, "take listeners and sessions over from the balancer that runs, which then ends")
+	}
 	return c
 }
 
@@ -60,6 +69,10 @@ func started(err error) error {
 		return hinted(err, "`ss -ltnp` shows who has the port; the cluster file says where we listen")
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		return hinted(err, "posthouse runs there already: stop that process, or give this one a data_dir of its own")
+	case errors.Is(err, admin.ErrInUse):
+		return hinted(err, "posthouse runs there already: stop that process, or give this one a data_dir of its own; a balancer can take over from it with --take-over")
+	case errors.Is(err, handover.ErrNone):
+		return hinted(err, "start it without --take-over; the process that runs must have the same data_dir")
 	case errors.Is(err, syscall.EACCES) && strings.Contains(err.Error(), "listen"):
 		return hinted(err, "ports below 1024 need CAP_NET_BIND_SERVICE, or sockets from systemd")
 	}

@@ -40,7 +40,7 @@ func (c *Cluster) check(root config.Section, services []string) {
 		case Maildrop:
 			c.checkMailboxes(at)
 		case Balancer:
-			at.Unenforced(false, "the balancer does not run yet")
+			c.Balancer.Check(at, c.document.Root().Dir())
 		}
 	}
 }

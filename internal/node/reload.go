@@ -4,45 +4,40 @@ package node
 
 import (
 	"context"
-	"fmt"
 	"reflect"
-	"slices"
 
-	"posthouse/certs"
-	"posthouse/internal/listen"
 	"posthouse/table"
 )
 
 // reload reads the cluster file anew, at SIGHUP. Everything that it names is opened before anything changes: a file with
 // one mistake leaves all services as they are. Connections keep what they began with.
 func (p *process) reload(context.Context) error {
-	next, ways, err := p.plan()
+	next, changes, err := p.planAll()
 	if err != nil {
 		return err
 	}
-	for i, s := range p.services {
-		if err := s.server.Reload(s.serverOptions(ways[i])); err != nil {
-			for _, earlier := range p.services[:i] {
-				_ = earlier.server.Reload(earlier.serverOptions(earlier.way.Load())) // what was in force is good
+	for i, c := range changes {
+		if err := c.try(); err != nil {
+			for _, earlier := range changes[:i] {
+				earlier.undo()
 			}
-			closeAll(ways)
-			return fmt.Errorf("%s: %w", s.label, err)
+			discardAll(changes)
+			return err
 		}
 	}
 	if settings := p.needRestart(next); len(settings) > 0 {
 		p.Log.Warn("changed in the cluster file, but not in force before a restart", "settings", settings)
 	}
-	for i, s := range p.services {
-		s.take(ways[i])
-		s.manager.Reload(*ways[i].delivery, ways[i].Hostname)
+	for _, c := range changes {
+		c.take()
 	}
 	p.current = next
 	p.watch(next.watcher)
 	return nil
 }
 
-// plan reads the file and opens what it names for each running service.
-func (p *process) plan() (*snapshot, []*way, error) {
+// planAll reads the file and opens what it names for each running service.
+func (p *process) planAll() (*snapshot, []change, error) {
 	cluster, _, err := Load(p.current.File, string(p.current.Self.Host), p.Services...)
 	if err != nil {
 		return nil, nil, err
@@ -55,25 +50,21 @@ func (p *process) plan() (*snapshot, []*way, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var ways []*way
-	for _, s := range p.services {
-		if !next.has(s.name) {
-			closeAll(ways)
-			return nil, nil, fmt.Errorf("%s runs, and its section %s is gone from the file", s.label, s.name)
-		}
-		w, err := s.open(next)
+	var changes []change
+	for _, r := range p.services {
+		c, err := r.plan(next)
 		if err != nil {
-			closeAll(ways)
-			return nil, nil, fmt.Errorf("%s: %w", s.label, err)
+			discardAll(changes)
+			return nil, nil, err
 		}
-		ways = append(ways, w)
+		changes = append(changes, c)
 	}
-	return next, ways, nil
+	return next, changes, nil
 }
 
-func closeAll(ways []*way) {
-	for _, w := range ways {
-		_ = w.routes.close()
+func discardAll(changes []change) {
+	for _, c := range changes {
+		c.discard()
 	}
 }
 
@@ -89,20 +80,8 @@ func (p *process) needRestart(next *snapshot) []string {
 	differ("nodes", places(old.Nodes), places(next.Nodes))
 	differ("data_dir", old.DataDir, next.DataDir)
 	differ("admin.listen", old.Admin, next.Admin)
-	for _, s := range p.services {
-		a, b := old.sectionOf(s.name), next.sectionOf(s.name)
-		differ(s.name+".listen", doors(a.Listen), doors(b.Listen))
-		differ(s.name+".queue_minfree", a.QueueMinFree, b.QueueMinFree)
-		differ(s.name+".admin.listen", a.admin, b.admin)
-	}
-	return out
-}
-
-// doors are the listeners without their certificates, which follow a reload.
-func doors(listeners []listen.Config) []listen.Config {
-	out := slices.Clone(listeners)
-	for i := range out {
-		out[i].Certs = certs.Config{}
+	for _, r := range p.services {
+		r.restart(old, next.Cluster, differ)
 	}
 	return out
 }

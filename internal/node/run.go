@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 
@@ -25,8 +26,10 @@ type Options struct {
 	AllowUnenforced bool // start although a setting that protects something is not enforced yet
 	Outside         bool // deliver to hosts found by MX; without it mail that no transport_maps entry routes waits
 	Log             *slog.Logger
-	Ready           func([]Listener) // called once everything listens
-	Signals         <-chan os.Signal // nil: the process's own
+	TakeOver        bool                      // from the balancer that runs: its listeners and sessions
+	Successor       func() (*exec.Cmd, error) // this program once more, to take over from it; nil: it cannot
+	Ready           func([]Listener)          // called once everything listens
+	Signals         <-chan os.Signal          // nil: the process's own
 }
 
 // Listener is one door that is open.
@@ -43,9 +46,11 @@ type process struct {
 	first     *Cluster            // by which it started
 	current   *snapshot           // in force; of the goroutine that starts and reloads
 	watchers  chan *table.Watcher // the next one to follow
-	services  []*service
+	services  []runner
 	listeners []Listener
 	ready     []func() error
+	ports     sockets
+	handed    context.Context // ends when another process has taken over
 }
 
 // Run runs services of this node until ctx ends or a signal comes.
@@ -65,11 +70,24 @@ func (c *Cluster) Run(ctx context.Context, o Options) error {
 	}
 	p.first = c
 	p.daemon = &daemon.Process{Log: o.Log, Reload: p.reload, Signals: o.Signals}
-	p.addParts()
+	ctx, leave := context.WithCancel(ctx)
+	defer leave()
+	handed, handedOver := context.WithCancel(context.Background())
+	defer handedOver()
+	p.handed = handed
+	if err := p.addParts(handedOver, leave); err != nil {
+		return err
+	}
 	return p.daemon.Run(ctx)
 }
 
-func (p *process) addParts() {
+// addParts adds all, in the order of their start. HandedOver is called when another process has taken over, and leave when
+// nothing is left to give to it.
+func (p *process) addParts(handedOver, leave func()) error {
+	upgrade := &succession{process: p, handedOver: handedOver, leave: leave}
+	if err := upgrade.begin(); err != nil {
+		return err
+	}
 	p.addDovecot()
 	for _, name := range p.Services {
 		p.add(name)
@@ -77,12 +95,14 @@ func (p *process) addParts() {
 	p.watch(p.current.watcher)
 	p.daemon.Add(daemon.Part{Name: "watcher", Run: p.follow})
 	p.addAdmin()
+	upgrade.addPart()
 	p.daemon.Add(daemon.Part{Name: "ready", Start: func(context.Context) error {
 		if p.Ready != nil {
 			p.Ready(p.listeners)
 		}
 		return nil
 	}})
+	return nil
 }
 
 // enforceable names at every start what the file asks for and does not get, and refuses where that weakens a promise.
@@ -114,12 +134,14 @@ func (c *Cluster) concerns(services []string, path string) bool {
 
 // add adds the parts of one service.
 func (p *process) add(name string) {
-	plan := map[string]func(*service, *snapshot) (*way, error){SMTPIn: planSMTPIn, SMTPOut: planSMTPOut, Maildrop: planMaildrop}[name]
-	if plan == nil {
-		p.Log.Warn("service does not run yet", "service", name)
+	if name == Balancer {
+		b := p.newBalancing()
+		p.services = append(p.services, b)
+		b.addParts()
 		return
 	}
-	s := p.newService(name, plan)
+	way := map[string]func(*service, *snapshot) (*way, error){SMTPIn: planSMTPIn, SMTPOut: planSMTPOut, Maildrop: planMaildrop}[name]
+	s := p.newService(name, way)
 	p.services = append(p.services, s)
 	s.addParts()
 }
@@ -128,7 +150,7 @@ func (p *process) add(name string) {
 func (p *process) addAdmin() {
 	listen := p.current.Admin.Listen
 	if len(p.services) == 1 {
-		if own := p.current.sectionOf(p.services[0].name).admin; own != nil {
+		if own := p.services[0].admin(p.current.Cluster); own != nil {
 			listen = own.Listen
 		}
 	}
@@ -138,15 +160,59 @@ func (p *process) addAdmin() {
 	var server *admin.Server
 	p.daemon.Add(daemon.Part{
 		Name: "admin",
-		Start: func(context.Context) (err error) {
-			server, err = admin.NewServer(admin.Options{Listen: listen, Registry: p.registry, Ready: p.isReady, Log: p.Log})
+		Start: func(context.Context) error {
+			l, err := p.ports.adminPort(listen)
+			if err != nil {
+				return err
+			}
+			server, err = admin.NewServer(admin.Options{Listener: l, Registry: p.registry, Ready: p.isReady, Log: p.Log})
 			if err == nil {
 				p.listeners = append(p.listeners, Listener{"admin", server.Addr().String(), " /metrics /healthz /readyz"})
 			}
 			return err
 		},
-		Run: func(stop, hard context.Context) error { return server.Serve(stop, hard) },
+		Run: func(stop, hard context.Context) error {
+			stop, release := p.orHanded(stop)
+			defer release()
+			return server.Serve(stop, hard)
+		},
 	})
+}
+
+// addControl opens the control socket of a service.
+func (p *process) addControl(label, path string, verbs func() map[string]admin.Handler) {
+	var control *admin.Control
+	served := false
+	p.daemon.Add(daemon.Part{
+		Name: label + " control",
+		Start: func(context.Context) error {
+			l, err := p.ports.private("unix", path)
+			if err != nil {
+				return fmt.Errorf("control socket %s: %w", path, err)
+			}
+			control = admin.NewControl(l, verbs(), p.Log.With("service", label))
+			return nil
+		},
+		Run: func(stop, hard context.Context) error {
+			served = true
+			stop, release := p.orHanded(stop)
+			defer release()
+			return control.Serve(stop, hard)
+		},
+		Close: func() error {
+			if served { // then it has closed itself
+				return nil
+			}
+			return control.Close()
+		},
+	})
+}
+
+// orHanded is stop, and ends with it or when another process has taken over.
+func (p *process) orHanded(stop context.Context) (ctx context.Context, release func()) {
+	ctx, cancel := context.WithCancel(stop)
+	detach := context.AfterFunc(p.handed, cancel)
+	return ctx, func() { detach(); cancel() }
 }
 
 // isReady is nil while every service takes work.

@@ -29,11 +29,11 @@ import (
 // which a reload replaces.
 type service struct {
 	*process
-	name  string // "smtp_in"
-	label string // "smtp-in", in logs, metrics and the file system
-	dir   string // data_dir/label, as it was at the start
-	log   *slog.Logger
-	plan  func(*service, *snapshot) (*way, error)
+	name   string // "smtp_in"
+	label  string // "smtp-in", in logs, metrics and the file system
+	dir    string // data_dir/label, as it was at the start
+	log    *slog.Logger
+	newWay func(*service, *snapshot) (*way, error)
 
 	standing *standing
 	way      atomic.Pointer[way]
@@ -58,9 +58,9 @@ type way struct {
 	outside      smtpin.Outside                        // of smtp-in, for explain
 }
 
-func (p *process) newService(name string, plan func(*service, *snapshot) (*way, error)) *service {
+func (p *process) newService(name string, newWay func(*service, *snapshot) (*way, error)) *service {
 	label := Label(name)
-	s := &service{process: p, name: name, label: label, dir: p.current.dirOf(name), log: p.Log.With("service", label), plan: plan}
+	s := &service{process: p, name: name, label: label, dir: p.current.dirOf(name), log: p.Log.With("service", label), newWay: newWay}
 	s.standing = s.newStanding()
 	return s
 }
@@ -90,7 +90,7 @@ func (s *service) addParts() {
 		Run:   func(stop, hard context.Context) error { return s.manager.Run(stop, hard) },
 		Close: func() error { return s.way.Load().routes.close() },
 	})
-	s.addControl()
+	s.addControl(s.label, s.current.ControlSocket(s.name), s.verbs)
 	s.daemon.Add(daemon.Part{Name: s.label + " smtp", Start: s.listen, Run: s.serve, Close: s.closeSockets})
 	s.ready = append(s.ready, func() error { return s.store.Err() })
 }
@@ -151,7 +151,7 @@ func (s *service) closeQueue() error {
 
 // open makes the service's way by a snapshot.
 func (s *service) open(n *snapshot) (*way, error) {
-	w, err := s.plan(s, n)
+	w, err := s.newWay(s, n)
 	if err != nil {
 		return nil, err
 	}
@@ -201,29 +201,11 @@ func (s *service) expandReport(to mail.Recipient) []mail.Recipient {
 	return []mail.Recipient{to}
 }
 
-// addControl opens the control socket.
-func (s *service) addControl() {
-	var control *admin.Control
-	served := false
-	s.daemon.Add(daemon.Part{
-		Name: s.label + " control",
-		Start: func(context.Context) (err error) {
-			verbs := s.manager.Control()
-			if s.name == SMTPIn {
-				s.explainVerbs(verbs)
-			}
-			control, err = admin.ListenControl(s.current.ControlSocket(s.name), verbs, s.log)
-			return err
-		},
-		Run: func(stop, hard context.Context) error {
-			served = true
-			return control.Serve(stop, hard)
-		},
-		Close: func() error {
-			if served { // then it has closed itself
-				return nil
-			}
-			return control.Close()
-		},
-	})
+// verbs are the commands that the service takes.
+func (s *service) verbs() map[string]admin.Handler {
+	verbs := s.manager.Control()
+	if s.name == SMTPIn {
+		s.explainVerbs(verbs)
+	}
+	return verbs
 }
