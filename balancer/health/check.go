@@ -41,7 +41,7 @@ type Checker struct {
 func New(c Config, o Options) (*Checker, error) {
 	k := &Checker{talk: talkOf(c.Protocol), tls: c.TLS, name: c.TLSName, timeout: c.timeout(), hello: o.Hello, dial: o.Dial}
 	if k.dial == nil {
-		k.dial = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: false}, KeepAlive: -1}).DialContext
+		k.dial = (&net.Dialer{KeepAlive: -1}).DialContext
 	}
 	var err error
 	k.roots, err = roots(c.TLSCAFile)
@@ -70,7 +70,7 @@ func (k *Checker) Check(ctx context.Context, t Target) error {
 	defer cancel()
 	err := k.check(ctx, t)
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return fmt.Errorf("no answer within %v: %w", k.timeout, err)
+		return fmt.Errorf("%w (timeout: %v)", err, k.timeout)
 	}
 	return err
 }
@@ -91,6 +91,7 @@ func (k *Checker) check(ctx context.Context, t Target) error {
 		return err
 	}
 	d := newDialogue(ctx, raw, k.hello)
+	defer func() { _ = d.conn.Close() }() // TLS says so
 	if k.tls == "implicit" {
 		if err := k.secure(d, t); err != nil {
 			return err

@@ -71,6 +71,10 @@ func (d *dialogue) say(command string, answer func() ([]string, error)) ([]strin
 func (d *dialogue) line() (string, error) {
 	b, err := d.in.ReadSlice('\n')
 	switch {
+	case err != nil && d.ctx.Err() != nil && len(b) > 0:
+		return "", fmt.Errorf("in time only %s came", shown(string(b)))
+	case err != nil && d.ctx.Err() != nil:
+		return "", errors.New("nothing came in time")
 	case errors.Is(err, bufio.ErrBufferFull):
 		return "", fmt.Errorf("a line of over %d octets: %s", maxLine, shown(string(b)))
 	case errors.Is(err, io.EOF) && len(b) > 0:
