@@ -124,7 +124,8 @@ func (b *block) listenAt(d *Directive, trusted []netip.Prefix) error {
 	case err != nil:
 		return d.errorf(`%v in %q of the "listen" directive`, err, d.Args[0])
 	case e.path == "" && e.first == 0:
-		return d.errorf(`no port in %q of the "listen" directive`, d.Args[0])
+		b.im.note(d, "%s has no port, so that NGINX takes any: not carried over", d.Args[0])
+		return nil
 	}
 	p, err := b.listenParameters(d)
 	if err != nil {

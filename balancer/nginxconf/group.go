@@ -222,18 +222,15 @@ func (im *importer) serverWord(g *group, s *server, d *Directive, p string) erro
 
 // usable says why a group cannot be a service's, if so.
 func (g *group) usable() string {
-	primary, up := false, false
+	primary := false
 	for _, s := range g.servers {
 		primary = primary || !s.backup
-		up = up || !s.down
 	}
 	switch {
 	case len(g.servers) == 0:
 		return "has no server that could be carried over"
 	case !primary:
 		return "has no server that is not a backup"
-	case !up:
-		return "has no server that is not down"
 	}
 	return ""
 }

@@ -23,8 +23,9 @@ type lexer struct {
 	text  []byte
 	pos   int
 	line  int
-	start int // where the word or comment began that is being read
-	began int // its line
+	start int  // where the word or comment began that is being read
+	began int  // its line
+	quote byte // that it began with, and that has not come again; 0: none
 }
 
 func newLexer(file string, text []byte) *lexer { return &lexer{file: file, text: text, line: 1} }
@@ -47,7 +48,7 @@ func (l *lexer) next() (words []string, line int, end ending, err error) {
 		case c == '}' && len(words) == 0:
 			return nil, l.line, closeBrace, nil
 		case c == '}', (c == ';' || c == '{') && len(words) == 0:
-			return nil, 0, 0, l.errorf("unexpected %q", string(c))
+			return nil, 0, 0, l.unexpected(c)
 		case c == ';':
 			return words, line, semicolon, nil
 		case c == '{':
@@ -112,19 +113,13 @@ func (l *lexer) take() (byte, bool, error) {
 
 func (l *lexer) tooLong() error {
 	l.line = l.began
-	if quote := l.quote(); quote != 0 {
-		return l.errorf("too long parameter, probably missing terminating %q character", string(quote))
+	if l.quote != 0 {
+		return l.errorf(`too long parameter, probably missing terminating "%c" character`, l.quote)
 	}
-	return l.errorf("too long parameter %q started", string(l.text[l.start:l.start+10])+"...")
+	return l.errorf(`too long parameter "%s..." started`, l.text[l.start:l.start+10])
 }
 
-// quote is the one that the word being read began with.
-func (l *lexer) quote() byte {
-	if l.start > 0 && (l.text[l.start-1] == '"' || l.text[l.start-1] == '\'') {
-		return l.text[l.start-1]
-	}
-	return 0
-}
+func (l *lexer) unexpected(c byte) error { return l.errorf(`unexpected "%s"`, []byte{c}) }
 
 // word reads the rest of a word whose first byte was c, and the byte behind it: a blank, ";" or "{"; 0 where the next word
 // begins without a blank, at a ")".
@@ -161,7 +156,7 @@ func (l *lexer) word(c byte) (word string, stop byte, err error) {
 
 // quoted reads up to the quote that ends a word, and what has to stand behind it.
 func (l *lexer) quoted(quote byte) (word string, stop byte, err error) {
-	for {
+	for l.quote = quote; l.quote != 0; {
 		c, ok, err := l.take()
 		if err != nil {
 			return "", 0, err
@@ -169,14 +164,13 @@ func (l *lexer) quoted(quote byte) (word string, stop byte, err error) {
 		if !ok {
 			return "", 0, l.unfinished()
 		}
-		if c == '\\' {
+		switch c {
+		case '\\':
 			if _, _, err := l.take(); err != nil {
 				return "", 0, err
 			}
-			continue
-		}
-		if c == quote {
-			break
+		case quote:
+			l.quote = 0
 		}
 	}
 	word = unescape(l.text[l.start : l.pos-1])
@@ -191,7 +185,7 @@ func (l *lexer) quoted(quote byte) (word string, stop byte, err error) {
 		l.pos--
 		return word, 0, nil
 	default:
-		return "", 0, l.errorf("unexpected %q", string(c))
+		return "", 0, l.unexpected(c)
 	}
 }
 

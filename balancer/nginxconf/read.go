@@ -69,6 +69,7 @@ type scope struct {
 	follow bool // includes are read
 	top    bool // outside all blocks
 	inside bool // of braces, which have to end
+	flat   bool // there are no blocks in this one
 }
 
 // block reads up to the brace that ends it, or to the end of a file.
@@ -113,11 +114,15 @@ func (r *reader) inside(l *lexer, d *Directive, s scope, depth int) (err error) 
 	if depth >= maxDepth {
 		return d.errorf("blocks within blocks, more than %d deep", maxDepth)
 	}
+	if s.flat {
+		return &Error{File: l.file, Line: l.line, Text: `unexpected "{"`}
+	}
 	if strings.HasSuffix(d.Name, "_by_lua_block") {
 		return l.skipLua()
 	}
 	follow := s.follow && (d.Name == "upstream" || d.Name == "server" || d.Name == "stream" && s.top)
-	d.Block, err = r.block(l, scope{follow: follow, inside: true}, depth+1)
+	flat := d.Name == "map" || d.Name == "geo" || d.Name == "split_clients" || d.Name == "types"
+	d.Block, err = r.block(l, scope{follow: follow, inside: true, flat: flat}, depth+1)
 	return err
 }
 
