@@ -35,7 +35,7 @@ peers: ## install the real peers that interop talks to (Debian, as root)
 	test/peers.sh
 
 interop: peers ## test against Postfix, Dovecot, postgrey, swaks, Mail::DKIM, Mail::SPF, OpenDKIM, systemd, Rspamd, ClamAV, SpamAssassin
-	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -count 1 -timeout 15m -tags interop ./test/... ./dovecot/... ./greylist ./delegation ./spf ./milter ./upstream ./authres ./policy/...
+	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -count 1 -timeout 15m -tags interop ./test/... ./dovecot/... ./greylist ./delegation ./spf ./milter ./upstream ./balancer/proxy ./balancer/health ./authres ./policy/...
 
 bench: build ## beside Postfix and PostSRSd, and what the door costs; see docs/benchmarks.md
 	BENCH_TOOLS="$(BENCH_TOOLS)" test/bench/run.sh

@@ -12,6 +12,7 @@ peers=(
 	/usr/lib/dovecot/imap:dovecot-imapd
 	/usr/lib/dovecot/lmtp:dovecot-lmtpd
 	/usr/lib/dovecot/managesieve:dovecot-managesieved
+	/usr/lib/dovecot/pop3:dovecot-pop3d
 	swaks:swaks
 	opendkim-testmsg:opendkim-tools
 	postsrsd:postsrsd

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"time"
 
@@ -103,15 +104,28 @@ func (k *Checker) check(ctx context.Context, t Target) error {
 	return k.converse(d, t)
 }
 
-// announce says that the connection is our own.
+// announce says that the connection is our own. Version 1 could say UNKNOWN, but Postfix (3.7) takes that for an error; our own end
+// is what the server sees anyway.
 func announce(conn net.Conn, version int) error {
 	if version == 0 {
 		return nil
 	}
-	if _, err := conn.Write(proxy.Header{Local: true}.Append(nil, version)); err != nil {
+	h := proxy.Header{Local: true}
+	if version == 1 {
+		h = proxy.Header{Source: end(conn.LocalAddr()), Destination: end(conn.RemoteAddr())}
+	}
+	if _, err := conn.Write(h.Append(nil, version)); err != nil {
 		return fmt.Errorf("sending the PROXY header: %w", err)
 	}
 	return nil
+}
+
+// end is an end of the connection; that of a unix socket is no address.
+func end(a net.Addr) netip.AddrPort {
+	if t, ok := a.(*net.TCPAddr); ok {
+		return t.AddrPort()
+	}
+	return netip.AddrPort{}
 }
 
 // converse talks from the greeting to the goodbye. What is learnt before STARTTLS counts for nothing after it.

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"posthouse/balancer/proxy"
 	"posthouse/certs"
 	"posthouse/config"
 	"posthouse/internal/maillab"
@@ -133,14 +134,23 @@ func TestGood(t *testing.T) {
 	}
 }
 
-// TestAnnounced: a server behind the PROXY protocol hears first that nobody is announced.
+// TestAnnounced: a server behind the PROXY protocol hears first that the connection is our own: by LOCAL, or by the connection's ends.
 func TestAnnounced(t *testing.T) {
 	t.Parallel()
-	for version, header := range map[int]string{1: "PROXY UNKNOWN\r\n", 2: "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00"} {
-		at := play(t, nil, header, dialogues["smtp"], 0)
-		if err := checker(t, Config{Protocol: "smtp"}).Check(t.Context(), Target{Addr: at, Proxy: version}); err != nil {
-			t.Errorf("version %d: %v", version, err)
-		}
+	at := play(t, nil, "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00", dialogues["smtp"], 0)
+	if err := checker(t, Config{Protocol: "smtp"}).Check(t.Context(), Target{Addr: at, Proxy: 2}); err != nil {
+		t.Error(err)
+	}
+	l := maillab.Listen(t)
+	go checker(t, Config{Protocol: "smtp"}).Check(t.Context(), Target{Addr: end(l.Addr()), Proxy: 1})
+	conn, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	h, _, err := proxy.Read(conn)
+	if err != nil || h.Source != end(conn.RemoteAddr()) || h.Destination != end(conn.LocalAddr()) {
+		t.Errorf("%+v, %v", h, err)
 	}
 }
 
@@ -321,8 +331,8 @@ func TestTLS(t *testing.T) {
 			t.Errorf("%s: %v", protocol, err)
 		}
 	}
-	at := play(t, c, "PROXY UNKNOWN\r\n", []step{{"", "TLS"}, {"", "x"}, {"", "HOLD"}}, 0)
-	if err := checker(t, Config{Protocol: "tcp", TLS: "implicit", TLSCAFile: ca}).Check(t.Context(), Target{Addr: at, Name: "mail.test", Proxy: 1}); err != nil {
+	at := play(t, c, "\r\n\r\n\x00\r\nQUIT\n\x20\x00\x00\x00", []step{{"", "TLS"}, {"", "x"}, {"", "HOLD"}}, 0)
+	if err := checker(t, Config{Protocol: "tcp", TLS: "implicit", TLSCAFile: ca}).Check(t.Context(), Target{Addr: at, Name: "mail.test", Proxy: 2}); err != nil {
 		t.Error(err)
 	}
 }

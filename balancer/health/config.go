@@ -75,7 +75,7 @@ type Target struct {
 	Addr  netip.AddrPort // or
 	Path  string         // of a unix socket
 	Name  string         // the host as configured: what the certificate is for, unless tls_name says otherwise
-	Proxy int            // 1 or 2: a PROXY header of that version goes first, and says that nobody is announced (UNKNOWN, LOCAL)
+	Proxy int            // 1 or 2: a PROXY header of that version goes first: our own end of the connection, or LOCAL
 }
 
 // String is where it is.
