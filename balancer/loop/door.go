@@ -24,9 +24,12 @@ type Door struct {
 	e     *Engine
 	fd    int32
 	unix  bool
+	plain bool           // TCP, whose accepted sockets inherit the options. Go listens for MPTCP, which knows fewer, unless told not to
 	local netip.AddrPort // zero: differs between connections
 	front atomic.Pointer[Front]
-	close sync.Once
+
+	mu     sync.Mutex
+	closed bool
 }
 
 // entrance is a door in one loop.
@@ -102,13 +105,17 @@ func (d *Door) dupConn(l interface {
 		return os.NewSyscallError("dup", dupErr)
 	}
 	d.fd = int32(own)
+	proto, err := unix.GetsockoptInt(own, unix.SOL_SOCKET, unix.SO_PROTOCOL)
+	d.plain = err == nil && proto == unix.IPPROTO_TCP
 	return os.NewSyscallError("set non-blocking", unix.SetNonblock(own, true))
 }
 
 // SetFront is for connections accepted from now on. The options of its sockets are set on the listening one, from which
 // Linux lets the accepted ones inherit them.
 func (d *Door) SetFront(f *Front) {
-	if !d.unix {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.plain && !d.closed {
 		untune(d.fd)
 		if err := f.tune(d.fd); err != nil {
 			d.e.say("the socket options of a listener were not all set", "front", f.Name, "error", err)
@@ -119,15 +126,19 @@ func (d *Door) SetFront(f *Front) {
 
 // Close accepts no more, and has returned when no loop does. It may be called twice, but not from a Visit.
 func (d *Door) Close() {
-	d.close.Do(func() {
-		d.e.mu.Lock()
-		delete(d.e.doors, d)
-		d.e.mu.Unlock()
-		for _, l := range d.e.all {
-			l.call(func() { l.removeDoor(d) })
-		}
-		closeFD(d.fd)
-	})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return
+	}
+	d.closed = true
+	d.e.mu.Lock()
+	delete(d.e.doors, d)
+	d.e.mu.Unlock()
+	for _, l := range d.e.all {
+		l.call(func() { l.removeDoor(d) })
+	}
+	closeFD(d.fd)
 }
 
 func (l *loop) addDoor(d *Door) error {
@@ -196,6 +207,7 @@ func (l *loop) admit(d *entrance, fd int32) {
 	}
 	d.lists.users++
 	s := newSession(l, d.lists, fd)
+	s.client.doubt = d.unix
 	a := Arrival{Peer: addrOf(&l.addr), Local: d.local}
 	if !l.trusted(s, a) {
 		l.end(s, HeaderBad, nil)
@@ -203,6 +215,9 @@ func (l *loop) admit(d *entrance, fd int32) {
 	}
 	if !d.unix && !d.local.IsValid() {
 		a.Local = localAddr(fd, &l.addr)
+	}
+	if !d.unix && !d.plain {
+		_ = f.tune(fd) // an MPTCP client goes without
 	}
 	if err := l.watch(&s.client); err != 0 {
 		l.e.say("a client was closed", "front", f.Name, "error", os.NewSyscallError("epoll_ctl", err))
@@ -231,8 +246,8 @@ func (l *loop) trusted(s *session, a Arrival) bool {
 func (l *loop) readHeader(s *session) {
 	had := copy(l.buf, s.up.pend)
 	n, err := receive(s.client.fd, l.buf[had:MaxHeader])
-	if err == unix.EAGAIN || err == unix.EINTR {
-		s.client.readable = err == unix.EINTR
+	if err == unix.EAGAIN {
+		s.client.readable = false
 		return
 	}
 	if n <= 0 || err != 0 {
@@ -240,20 +255,17 @@ func (l *loop) readHeader(s *session) {
 		return
 	}
 	b := l.buf[:had+n]
-	s.client.readable = len(b) == MaxHeader || s.client.hangup
+	s.client.readable = len(b) == MaxHeader || s.client.doubt
 	size, bad := 0, error(nil)
 	if !l.guard(s, "Header", func() { size, bad = s.lists.front.Header(b) }) {
 		return
 	}
 	switch {
-	case bad != nil || size > len(b) || size == 0 && len(b) == MaxHeader:
+	case bad != nil || size < 0 || size > len(b) || size == 0 && len(b) == MaxHeader:
 		l.end(s, HeaderBad, bad)
 	case size == 0:
 		l.discard(&s.up)
 		l.keep(&s.up, append([]byte(nil), b...))
-		if s.client.hangup {
-			l.end(s, ClientLeft, nil)
-		}
 	default:
 		l.headed(s, b, size)
 	}

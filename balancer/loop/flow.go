@@ -19,7 +19,7 @@ type end struct {
 	gen      uint32 // in the event data: an event for an earlier descriptor of the same number does not match
 	readable bool
 	writable bool
-	hangup   bool // an end of the stream waits behind the bytes: read until it is found
+	doubt    bool // a short read does not say that the socket is empty: read until a call says so
 	eof      bool // it was found
 	shut     bool // we have said our last byte to it
 	broken   bool // nothing can be written any more
@@ -79,8 +79,8 @@ func (l *loop) copy(f *flow) {
 	}
 	f.total += int64(n)
 	if n < len(l.buf) {
-		// What is left can only be the end, or an urgent byte, behind which there is more: both are announced.
-		f.src.readable = f.src.hangup
+		// A short read has emptied a TCP socket, unless the end or an urgent byte is behind it: both are announced.
+		f.src.readable = f.src.doubt
 		f.full = 0
 	} else if f.full++; f.full >= 2 && !f.copyOnly {
 		f.bulk = true
@@ -102,8 +102,6 @@ func (l *loop) write(f *flow, b []byte, kept bool) {
 	case err != 0:
 		l.broke(f, err)
 		return
-	case n < len(b):
-		f.dst.writable = false
 	}
 	if kept {
 		l.pending.Add(-int64(n))
@@ -123,7 +121,7 @@ func (l *loop) keep(f *flow, b []byte) {
 	l.pending.Add(int64(len(b)))
 }
 
-// pipeIn fills a pipe, and pipeOut empties it. The pipe is empty before, so EAGAIN says that the socket is, too.
+// pipeIn fills a pipe, which is empty before: EAGAIN says that the socket is, too.
 func (l *loop) pipeIn(f *flow) {
 	p := l.pipe()
 	if p == nil {
@@ -150,6 +148,8 @@ func (l *loop) pipeIn(f *flow) {
 	l.pipeOut(f)
 }
 
+// pipeOut empties it. A short splice does not say that the socket is full: a signal cuts it short, too, and Go's scheduler
+// sends such. Only EAGAIN promises an event.
 func (l *loop) pipeOut(f *flow) {
 	n, err := splice(f.pipe.r, f.dst.fd, f.pipe.held)
 	switch {
@@ -167,7 +167,6 @@ func (l *loop) pipeOut(f *flow) {
 		return
 	}
 	if f.pipe.held -= n; f.pipe.held > 0 {
-		f.dst.writable = false
 		return
 	}
 	l.release(f.pipe)

@@ -183,6 +183,7 @@ func (e *Engine) quietest() *loop {
 func (l *loop) adopt(t Transfer, f *Front, v Visit) {
 	s := newSession(l, l.listsOf(f), int32(t.Client))
 	s.server.fd, s.server.writable = int32(t.Server), true
+	s.client.doubt, s.server.doubt = !isTCP(t.Client), !isTCP(t.Server)
 	s.visit, s.began, s.connect = v, t.Began.Sub(l.e.start), t.ConnectTime
 	s.up.total, s.down.total = t.FromClient, t.FromServer
 	l.keep(&s.up, t.ToServer)
@@ -194,6 +195,11 @@ func (l *loop) adopt(t Transfer, f *Front, v Visit) {
 		s.said(&s.server)
 	}
 	l.join(s)
+}
+
+func isTCP(fd int) bool {
+	family, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN)
+	return err == nil && family != unix.AF_UNIX
 }
 
 // cut ends all sessions of this loop.

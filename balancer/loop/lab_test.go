@@ -63,7 +63,9 @@ func (l *lab) visit(to ...Target) *visitTo {
 
 func tcpListener(t *testing.T) net.Listener {
 	t.Helper()
-	n, err := net.Listen("tcp", "127.0.0.1:0")
+	var c net.ListenConfig
+	c.SetMultipathTCP(false)
+	n, err := c.Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}

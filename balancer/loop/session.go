@@ -66,14 +66,16 @@ func (l *loop) event(e *end, ev uint32) {
 		l.answered(s, ev)
 	case ev&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
 		l.end(s, ClientLeft, nil)
-	case s.state == inHeader && e.readable:
-		l.readHeader(s)
+	default:
+		for s.state == inHeader && e.readable {
+			l.readHeader(s)
+		}
 	}
 }
 
 func (e *end) note(ev uint32) {
 	if ev&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0 {
-		e.hangup, e.readable = true, true
+		e.doubt, e.readable = true, true
 	}
 	if ev&unix.EPOLLIN != 0 {
 		e.readable = true
@@ -173,7 +175,7 @@ func (l *loop) dial(s *session) error {
 	if errno != 0 {
 		return os.NewSyscallError("socket", errno)
 	}
-	s.server = end{s: s, fd: fd}
+	s.server = end{s: s, fd: fd, doubt: family == unix.AF_UNIX}
 	if family != unix.AF_UNIX {
 		if err := s.lists.front.tune(fd); err != nil {
 			l.hangUp(&s.server)
