@@ -3,6 +3,7 @@
 package test
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -30,9 +31,31 @@ func TestGuideFromNGINX(t *testing.T) {
 	if diff := cmp.Diff(section, "balancer:"+got); diff != "" {
 		t.Errorf("the page (-) and the command (+) differ:\n%s", diff)
 	}
-	writeFile(t, dir, "posthouse.yaml", "cluster: example.org\nnodes: [{host: front.example.org, services: [balancer]}]\ndata_dir: data\n"+
-		"resolver: {servers: [\"127.0.0.1:53\"]}\n"+r.out, 0o644)
+	writeFile(t, dir, "posthouse.yaml", frontHead+r.out, 0o644)
 	if r := posthouse(t, dir, "config", "check", "--config", "posthouse.yaml"); r.code != 0 || r.out != "posthouse.yaml: good\n" {
 		t.Errorf("code %d\n%s%s", r.code, r.out, r.err)
 	}
 }
+
+// The section of every configuration that the importer is tested with makes a good cluster file.
+func TestImportedSectionsAreGood(t *testing.T) {
+	t.Parallel()
+	sections, err := filepath.Glob("../balancer/nginxconf/testdata/*/want.yaml")
+	if err != nil || len(sections) == 0 {
+		t.Fatal(sections, err)
+	}
+	dir := room(t)
+	for _, name := range sections {
+		writeFile(t, dir, "posthouse.yaml", frontHead+readFile(t, filepath.Dir(name), "want.yaml"), 0o644)
+		if r := posthouse(t, dir, "config", "check", "--config", "posthouse.yaml"); r.code != 0 || !strings.HasSuffix(r.out, "posthouse.yaml: good\n") {
+			t.Errorf("%s: code %d\n%s%s", name, r.code, r.out, r.err)
+		}
+	}
+}
+
+// frontHead is what stands before a balancer section.
+const frontHead = `cluster: example.org
+nodes: [{host: front.example.org, services: [balancer]}]
+data_dir: data
+resolver: {servers: ["127.0.0.1:53"]}
+`

@@ -37,17 +37,25 @@ func (x access) admits(a netip.Addr) bool {
 // maxNetworks is how long a list may become that nobody has written.
 const maxNetworks = 128
 
+// mostMixed is how many rules are compared with each other: the work grows with their square.
+const mostMixed = 2000
+
 // lists turns rules into our lists. They are the rules' own networks if these say the same in our order; else rewritten is
 // true, and deny has the networks that are refused, or allow those that are let in, computed, whichever are fewer. It fails
 // if they are too many.
 func lists(rules []rule) (x access, rewritten, ok bool) {
+	if pure(rules) {
+		return plainLists(rules), false, true
+	}
+	if len(rules) > mostMixed {
+		return access{}, false, false
+	}
 	edges := edges(rules)
 	same := func(x access) bool {
 		return !slices.ContainsFunc(edges, func(a netip.Addr) bool { return x.admits(a) != admitted(rules, a) })
 	}
 	everybody := []netip.Prefix{netip.PrefixFrom(netip.IPv4Unspecified(), 0), netip.PrefixFrom(netip.IPv6Unspecified(), 0)}
-	nobody := access{deny: everybody}
-	for _, x := range []access{{}, plainLists(rules), nobody} {
+	for _, x := range []access{{}, plainLists(rules), {deny: everybody}} {
 		if same(x) {
 			return x, false, true
 		}
@@ -59,9 +67,25 @@ func lists(rules []rule) (x access, rewritten, ok bool) {
 	return x, true, len(x.allow)+len(x.deny) <= maxNetworks
 }
 
+// pure reports the usual forms, however long: who is refused and then all others in, or who is let in and then nobody else.
+func pure(rules []rule) bool {
+	end := slices.IndexFunc(rules, func(r rule) bool { return !r.network.IsValid() })
+	denying := end < 0 || !rules[end].deny
+	if end < 0 {
+		end = len(rules)
+	}
+	kinds := func(r rule) bool { return r.deny != denying }
+	return (denying || end > 0) && !slices.ContainsFunc(rules[:end], kinds)
+}
+
 // plainLists is the networks as written, without those that come too late to matter.
 func plainLists(rules []rule) (x access) {
+	seen := make(map[rule]bool)
 	for _, r := range rules {
+		if seen[r] {
+			continue
+		}
+		seen[r] = true
 		switch {
 		case !r.network.IsValid() && !r.deny:
 			x.allow = nil // whoever is left is let in
@@ -69,20 +93,13 @@ func plainLists(rules []rule) (x access) {
 		case !r.network.IsValid():
 			return x
 		case r.deny:
-			x.deny = add(x.deny, r.network)
+			x.deny = append(x.deny, r.network)
 		default:
-			x.allow = add(x.allow, r.network)
+			x.allow = append(x.allow, r.network)
 		}
 	}
 	x.allow = nil
 	return x
-}
-
-func add(list []netip.Prefix, p netip.Prefix) []netip.Prefix {
-	if slices.Contains(list, p) {
-		return list
-	}
-	return append(list, p)
 }
 
 // edges are the addresses at which a verdict may change: where each network begins, and what comes behind it.

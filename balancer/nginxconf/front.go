@@ -4,6 +4,7 @@ package nginxconf
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -107,8 +108,8 @@ func (b *block) trusted() (out []netip.Prefix, err error) {
 			b.im.note(d, "unix: is not a network: proxy_networks has addresses alone")
 		case !ok:
 			b.im.note(d, "%s is a name: write its addresses into proxy_networks", d.Args[0])
-		case !mapped(n):
-			out = add(out, n)
+		case !mapped(n) && !slices.Contains(out, n):
+			out = append(out, n)
 		}
 	}
 	return out, nil

@@ -39,7 +39,7 @@ func TestListsSayTheSame(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(4, 2))
 	rewritten := 0
-	for range 3000 {
+	for range 5000 {
 		rules := randomRules(r)
 		x, computed, ok := lists(rules)
 		if !ok {
@@ -79,6 +79,25 @@ func randomRules(r *rand.Rand) (out []rule) {
 		out = append(out, n)
 	}
 	return out
+}
+
+// A long list of who is refused, and one of who is let in, are taken as they are, and at once; mixed ones have an end.
+func TestLongLists(t *testing.T) {
+	t.Parallel()
+	var refused, let []rule
+	for i := range 30_000 {
+		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(i >> 8), byte(i), 0}), 24)
+		refused, let = append(refused, rule{p, true}), append(let, rule{p, false})
+	}
+	if x, rewritten, ok := lists(refused); len(x.deny) != 30_000 || len(x.allow) > 0 || rewritten || !ok {
+		t.Error(len(x.deny), len(x.allow), rewritten, ok)
+	}
+	if x, rewritten, ok := lists(append(let, rule{deny: true})); len(x.allow) != 30_000 || len(x.deny) > 0 || rewritten || !ok {
+		t.Error(len(x.deny), len(x.allow), rewritten, ok)
+	}
+	if _, _, ok := lists(append(let, refused...)); ok {
+		t.Error("60,000 rules were compared")
+	}
 }
 
 // The lists as an operator would write them, where that is possible.

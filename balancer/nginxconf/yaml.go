@@ -72,7 +72,10 @@ func quoteAll(list []string) string {
 	return "[" + strings.Join(quoted, ", ") + "]"
 }
 
-// prefixes are networks as a list; a network of one address is written as the address.
+// inLine is how many items a list in one line has.
+const inLine = 8
+
+// prefixes are networks as a list in one line; a network of one address is written as the address.
 func prefixes(list []netip.Prefix) string {
 	out := make([]string, len(list))
 	for i, p := range list {
@@ -84,9 +87,23 @@ func prefixes(list []netip.Prefix) string {
 	return quoteAll(out)
 }
 
+// networks writes a list, if it has anything, up to the bound of a section.
+func networks(b *bytes.Buffer, key string, list []netip.Prefix) {
+	switch {
+	case len(list) == 0:
+	case len(list) <= inLine:
+		fmt.Fprintf(b, "    %s: %s\n", key, prefixes(list))
+	default:
+		fmt.Fprintf(b, "    %s:\n", key)
+		for i := 0; i < len(list) && b.Len() <= maxSection; i++ {
+			fmt.Fprintf(b, "      - %s\n", strings.Trim(prefixes(list[i:i+1]), "[]"))
+		}
+	}
+}
+
 // listeners writes listen: in one line where they are addresses alone.
 func (s *service) listeners(b *bytes.Buffer) {
-	if !slices.ContainsFunc(s.doors, func(d door) bool { return d.proxied }) && len(s.doors) <= 6 {
+	if !slices.ContainsFunc(s.doors, func(d door) bool { return d.proxied }) && len(s.doors) <= inLine {
 		var addresses []string
 		for _, d := range s.doors {
 			addresses = append(addresses, d.address)
@@ -137,8 +154,8 @@ func (s *service) yaml() string {
 	if h := s.health; h != nil {
 		fmt.Fprintf(b, "    health_check: {interval: %s, rise: %d, fall: %d}\n", duration(h.interval), h.rise, h.fall)
 	}
-	set("deny", prefixes(s.access.deny), len(s.access.deny) > 0)
-	set("allow", prefixes(s.access.allow), len(s.access.allow) > 0)
+	networks(b, "deny", s.access.deny)
+	networks(b, "allow", s.access.allow)
 	set("client_connection_count_limit", strconv.Itoa(s.countLimit), s.countLimit > 0)
 	set("session_log", "false", s.quiet)
 	return b.String()
