@@ -30,6 +30,7 @@ const (
 	httpReadTimeout = 5 * time.Second
 	httpTimeout     = 30 * time.Second
 	scrapesAtOnce   = 4
+	lastRequests    = time.Second // for connections whose request has not come yet, at the end
 )
 
 // Config is the `admin:` section.
@@ -49,7 +50,7 @@ type Options struct {
 // Server is the HTTP side. Make it with NewServer.
 type Server struct {
 	http     http.Server
-	listener net.Listener
+	listener *bounded
 }
 
 // NewServer binds the address, so that a port in use is known at the start. Serve answers.
@@ -91,7 +92,8 @@ func Listen(address string) (net.Listener, error) {
 // Addr is where it listens.
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
-// Serve answers until stop ends, and lets what is under way finish until hard ends.
+// Serve answers until stop ends, and lets what is under way finish until hard ends. Who has been accepted is answered: net/http
+// would close connections whose request it reads after the beginning of its Shutdown.
 func (s *Server) Serve(stop, hard context.Context) error {
 	done := make(chan error, 1)
 	go func() { done <- s.http.Serve(s.listener) }()
@@ -100,10 +102,13 @@ func (s *Server) Serve(stop, hard context.Context) error {
 		return fmt.Errorf("admin: %w", err)
 	case <-stop.Done():
 	}
+	_ = s.listener.Close()
+	<-done
+	s.http.SetKeepAlivesEnabled(false)
+	s.listener.waitEmpty(hard, lastRequests)
 	if err := s.http.Shutdown(hard); err != nil {
 		return s.http.Close()
 	}
-	<-done
 	return nil
 }
 

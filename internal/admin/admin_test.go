@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 )
@@ -149,4 +150,43 @@ func FuzzRequest(f *testing.F) {
 		_, _ = io.Copy(io.Discard, client)
 		<-done
 	})
+}
+
+// Who has connected when the end begins, and asks a moment later, is answered.
+func TestLastRequestIsAnswered(t *testing.T) {
+	t.Parallel()
+	l, err := Listen("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewServer(Options{Listener: l, Registry: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Serve(stop, t.Context()) }()
+	c, err := net.Dial("tcp", s.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for len(s.listener.slots) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	for {
+		other, err := net.Dial("tcp", s.Addr().String())
+		if err != nil {
+			break
+		}
+		other.Close()
+	}
+	fmt.Fprint(c, "GET /healthz HTTP/1.1\r\nHost: x.test\r\n\r\n")
+	if got, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 200 ") {
+		t.Errorf("%q, %v", got, err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
 }

@@ -3,8 +3,10 @@
 package admin
 
 import (
+	"context"
 	"net"
 	"sync"
+	"time"
 )
 
 // bounded closes connections over its bound at once, instead of letting them wait: a monitor that leaks connections
@@ -14,7 +16,7 @@ type bounded struct {
 	slots chan struct{}
 }
 
-func newBounded(l net.Listener, n int) net.Listener { return &bounded{l, make(chan struct{}, n)} }
+func newBounded(l net.Listener, n int) *bounded { return &bounded{l, make(chan struct{}, n)} }
 
 func (b *bounded) Accept() (net.Conn, error) {
 	for {
@@ -27,6 +29,19 @@ func (b *bounded) Accept() (net.Conn, error) {
 			return &boundedConn{Conn: c, free: func() { <-b.slots }}, nil
 		default:
 			c.Close()
+		}
+	}
+}
+
+// waitEmpty waits until all connections are closed, at most for a while.
+func (b *bounded) waitEmpty(ctx context.Context, most time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	for len(b.slots) > 0 {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Millisecond):
 		}
 	}
 }

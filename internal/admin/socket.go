@@ -61,18 +61,23 @@ func ListenPrivate(network, path string) (*Private, error) {
 	return &Private{UnixListener: l, path: path, made: made}, nil
 }
 
-// InheritPrivate is one that another process opened at path, handed over, and left.
+// InheritPrivate is one that another process has opened at path. Its file stays when it is closed, until Own.
 func InheritPrivate(l *net.UnixListener, path string) (*Private, error) {
 	l.SetUnlinkOnClose(false)
 	made, err := os.Lstat(path)
 	if err != nil {
 		return nil, err
 	}
-	return &Private{UnixListener: l, path: path, made: made}, nil
+	p := &Private{UnixListener: l, path: path, made: made}
+	p.Leave()
+	return p, nil
 }
 
 // Leave has the file stay: another process listens there.
 func (p *Private) Leave() { p.left.Store(true) }
+
+// Own has the file go with the socket: no other process listens there any more.
+func (p *Private) Own() { p.left.Store(false) }
 
 // Close closes the socket and removes its file.
 func (p *Private) Close() error {

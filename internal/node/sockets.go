@@ -38,11 +38,7 @@ func (s *sockets) taken(name string) (handover.Listener, bool) {
 	if s.from == nil {
 		return handover.Listener{}, false
 	}
-	l, ok := s.from.Take(name)
-	if unix, is := l.Socket.(*net.UnixListener); ok && is {
-		unix.SetUnlinkOnClose(l.Unlink)
-	}
-	return l, ok
+	return s.from.Take(name) // unlike others its file stays, as long as another process may go on with it
 }
 
 // door is a listener of the cluster file.
@@ -76,6 +72,18 @@ func (s *sockets) private(network, path string) (*admin.Private, error) {
 	s.all = append(s.all, handover.Listener{Name: name, Socket: p.UnixListener})
 	s.files = append(s.files, p)
 	return p, nil
+}
+
+// own has the files of sockets go with them: the process before is none any more.
+func (s *sockets) own() {
+	for _, l := range s.all {
+		if unix, ok := l.Socket.(*net.UnixListener); ok {
+			unix.SetUnlinkOnClose(l.Unlink)
+		}
+	}
+	for _, p := range s.files {
+		p.Own()
+	}
 }
 
 // leave has the files of sockets stay when they are closed here: another process listens there.

@@ -104,10 +104,11 @@ func (s *succession) close() error {
 func (s *succession) succeed(ctx context.Context) error {
 	from := s.ports.from
 	drained, alone, err := from.Ready(ctx, time.Now().Add(readyTimeout))
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case alone:
+	}
+	s.ports.own()
+	if alone {
 		s.Log.Warn("the process before has died; its sessions are lost, its listeners are not", "pid", from.PID)
 		return nil
 	}
