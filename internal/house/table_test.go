@@ -37,7 +37,8 @@ var packages = map[string]row{
 	"certs":            {ground, []string{"config", "internal/durable"}},
 	"table":            {ground, []string{"config"}},
 	"upstream":         {ground, []string{"config", "resolver"}},
-	"internal/listen":  {ground, []string{"config", "limit", "certs"}},
+	"balancer/proxy":   {ground, nil}, // who the client is: also for the services behind a balancer
+	"internal/listen":  {ground, []string{"config", "limit", "certs", "balancer/proxy"}},
 
 	"alias":           {craft, []string{"mail", "config", "table"}},
 	"srs":             {craft, []string{"mail", "config"}},
@@ -78,7 +79,6 @@ var packages = map[string]row{
 	"balancer": {service, []string{"config", "resolver", "table", "limit", "upstream", "internal/listen", "internal/admin", "internal/durable",
 		"balancer/health", "balancer/loop", "balancer/proxy"}},
 	"balancer/loop":      {service, nil}, // beside it: how bytes move
-	"balancer/proxy":     {service, nil}, // who the client is
 	"balancer/health":    {service, []string{"config", "balancer/proxy"}},
 	"balancer/handover":  {service, []string{"balancer", "balancer/loop"}},
 	"balancer/nginxconf": {service, []string{"config"}}, // an NGINX's configuration as a section of ours
@@ -110,7 +110,7 @@ var modules = map[string][]string{
 	"github.com/miekg/dns":                {"resolver", "dane", "spf", "dmarc"},
 	"github.com/spf13/cobra":              {"cmd/posthouse"},
 	"github.com/goccy/go-yaml":            {"config"},
-	"github.com/pires/go-proxyproto":      {"internal/listen", "smtpd/guard", "balancer/proxy"},
+	"github.com/pires/go-proxyproto":      {"balancer/proxy"},
 	"github.com/prometheus/client_golang": {"internal/admin", "dnsbl", "smtpd", "delivery", "smtpin", "smtpout", "maildrop", "balancer", "internal/node"},
 	"github.com/GehirnInc/crypt":          {"auth"},
 	"github.com/klauspost/compress":       {"queue/pebbledb"},

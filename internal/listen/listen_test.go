@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"posthouse/balancer/proxy"
 	"posthouse/config"
 )
 
@@ -242,6 +243,31 @@ func TestAnnounce(t *testing.T) {
 		t.Errorf("%+v %v", ends, err)
 	}
 	if _, _, err := announce(t, "192.0.2.9", "PROXY TCP4 192.0.2.1 192.0.2.2 40000 25\r\n"); !errors.Is(err, ErrStranger) {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestAnnounceInPieces: a header that comes octet by octet is one; a checksum that is wrong makes it none.
+func TestAnnounceInPieces(t *testing.T) {
+	t.Parallel()
+	client, server := net.Pipe()
+	defer client.Close()
+	go func() {
+		for _, b := range []byte("PROXY TCP6 2001:db8::1 2001:db8::2 40000 25\r\nEHLO x\r\n") {
+			_, _ = client.Write([]byte{b})
+		}
+		client.Close()
+	}()
+	c := Config{ProxyProtocol: "required", ProxyNetworks: []config.Network{{Prefix: netip.MustParsePrefix("198.19.0.0/16")}}}
+	conn, ends, err := c.Announce(pipe{server, &net.TCPAddr{IP: net.ParseIP("198.19.0.1"), Port: 1}})
+	if err != nil || ends.Client.String() != "[2001:db8::1]:40000" {
+		t.Fatalf("%+v %v", ends, err)
+	}
+	if b, err := io.ReadAll(conn); string(b) != "EHLO x\r\n" || err != nil {
+		t.Errorf("%q %v", b, err)
+	}
+	wrong := "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x13\xc0\x00\x02\x01\xc0\x00\x02\x02\x9c\x40\x00\x19\x03\x00\x04abcd"
+	if _, _, err := announce(t, "198.19.0.1", wrong); !errors.Is(err, proxy.ErrHeader) {
 		t.Errorf("%v", err)
 	}
 }

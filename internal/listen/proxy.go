@@ -3,13 +3,12 @@
 package listen
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
 
-	"github.com/pires/go-proxyproto"
+	"posthouse/balancer/proxy"
 )
 
 // Ends is who talks to whom.
@@ -31,20 +30,14 @@ func (c *Config) Announce(conn net.Conn) (net.Conn, Ends, error) {
 	if !c.Trusted(ends.Client.Addr()) {
 		return nil, ends, fmt.Errorf("%s: %w", ends.Client, ErrStranger)
 	}
-	r := bufio.NewReader(conn)
-	h, err := proxyproto.Read(r)
+	h, rest, err := proxy.Read(conn)
 	if err != nil {
 		return nil, ends, fmt.Errorf("PROXY header from %s: %w", ends.Client, err)
 	}
-	return rest(conn, r), announced(h), nil
-}
-
-func announced(h *proxyproto.Header) Ends {
-	src, dst, ok := h.TCPAddrs()
-	if h.Command.IsLocal() || !ok {
-		return Ends{Local: true}
+	if len(rest) > 0 {
+		conn = &prefixed{Conn: conn, first: rest}
 	}
-	return Ends{Client: Addr(src), Server: Addr(dst)}
+	return conn, Ends{Client: h.Source, Server: h.Destination, Local: h.Local}, nil
 }
 
 // Addr is a TCP address, unmapped; zero for any other.
@@ -57,15 +50,7 @@ func Addr(a net.Addr) netip.AddrPort {
 	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
 }
 
-// rest is conn again, behind what r has already read of it.
-func rest(conn net.Conn, r *bufio.Reader) net.Conn {
-	if r.Buffered() == 0 {
-		return conn
-	}
-	b, _ := r.Peek(r.Buffered()) // as many as there are: no error
-	return &prefixed{Conn: conn, first: append([]byte(nil), b...)}
-}
-
+// prefixed is a connection behind its header, of which first was read already.
 type prefixed struct {
 	net.Conn
 	first []byte
