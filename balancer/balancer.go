@@ -102,7 +102,7 @@ func (b *Balancer) Serve(service string, i int, l net.Listener) error {
 	}
 	d := &door{config: w.Listen[i], at: l.Addr().String()}
 	var err error
-	if d.door, err = b.engine.Serve(l, w.front(&d.config)); err != nil {
+	if d.door, err = b.engine.Serve(l, w.front(d.config)); err != nil {
 		return fmt.Errorf("%s: listen on %s: %w", service, d.at, err)
 	}
 	s.serve(d)

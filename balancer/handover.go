@@ -55,7 +55,7 @@ func (b *Balancer) Adopt(t loop.Transfer, i Info) error {
 		w.service.clients.Acquire(v.limited, 0)
 	}
 	w.service.counts.begin()
-	if err := b.engine.Adopt(t, w.front(&listen.Config{}), v); err != nil {
+	if err := b.engine.Adopt(t, w.front(listen.Config{}), v); err != nil {
 		return fmt.Errorf("%s: take over the session of %s: %w", t.Front, client(i.Client), err)
 	}
 	return nil

@@ -115,7 +115,7 @@ func client(a netip.AddrPort) string {
 	return a.String()
 }
 
-func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }
+func seconds(d time.Duration) float64 { return d.Round(100 * time.Microsecond).Seconds() }
 
 // refusalLine is a client that was closed without a byte.
 type refusalLine struct {

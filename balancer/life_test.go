@@ -4,6 +4,7 @@ package balancer
 
 import (
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"testing"
@@ -276,10 +277,11 @@ func TestReload(t *testing.T) {
 func TestReloadUnderTraffic(t *testing.T) {
 	t.Parallel()
 	x, y := backend(t, "x"), backend(t, "y")
+	listener := `listen: [{address: "127.0.0.1:0", proxy_protocol: required, proxy_networks: ["127.0.0.0/8"]}], `
 	keys := []string{
-		fmt.Sprintf(`upstream: [%q, %q]`, x.Addr(), y.Addr()),
-		fmt.Sprintf(`method: least_conn, upstream: [%q, {address: %q, weight: 3}], health_check: {interval: 100ms}`, x.Addr(), y.Addr()),
-		fmt.Sprintf(`method: hash, upstream: [%q, {address: %q, backup: true}], client_connection_count_limit: 100`, x.Addr(), y.Addr()),
+		listener + fmt.Sprintf(`upstream: [%q, %q]`, x.Addr(), y.Addr()),
+		listener + fmt.Sprintf(`method: least_conn, upstream: [%q, {address: %q, weight: 3}], health_check: {interval: 100ms}`, x.Addr(), y.Addr()),
+		listener + fmt.Sprintf(`method: hash, upstream: [%q, {address: %q, backup: true}], client_connection_count_limit: 100`, x.Addr(), y.Addr()),
 	}
 	b := run(t, keys[0])
 	stop := make(chan struct{})
@@ -300,6 +302,7 @@ func TestReloadUnderTraffic(t *testing.T) {
 					continue
 				}
 				_ = c.SetDeadline(time.Now().Add(patience))
+				_, _ = io.WriteString(c, "PROXY TCP4 192.0.2.1 192.0.2.2 40000 993\r\n")
 				b := make([]byte, 2)
 				if _, err := c.Read(b); err != nil {
 					t.Errorf("cut: %v", err)

@@ -68,6 +68,9 @@ func (m *metrics) Collect(c chan<- prometheus.Metric) {
 		name, n := w.service.name, &w.service.counts
 		gauge(m.sessions, n.current.Load(), name)
 		for r := loop.ClientClosed; r <= loop.Failed; r++ {
+			if r == loop.HeaderBad || r == loop.HeaderTimeout {
+				continue // those have been no sessions
+			}
 			count(m.ended, n.ended[r].Load(), name, label(r))
 		}
 		for r := range refusals {

@@ -94,7 +94,7 @@ func (w *way) openLists(dir string) (err error) {
 }
 
 // front is what leads from a listener to the way.
-func (w *way) front(l *listen.Config) *loop.Front {
+func (w *way) front(l listen.Config) *loop.Front {
 	f := &loop.Front{
 		Name:           w.service.name,
 		HeaderTimeout:  time.Duration(w.ProxyProtocolTimeout),
@@ -144,7 +144,7 @@ func (s *service) take(w *way) {
 	s.way.Store(w)
 	for _, d := range s.opened() {
 		d.config = w.listener(d.config)
-		d.door.SetFront(w.front(&d.config))
+		d.door.SetFront(w.front(d.config))
 	}
 }
 
