@@ -6,9 +6,11 @@ package loop
 
 import (
 	"math"
+	"os"
 	"runtime/debug"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 	"unsafe"
 
@@ -25,7 +27,11 @@ const (
 type loop struct {
 	e      *Engine
 	ep     int
-	wake   int           // an eventfd: there are commands
+	wake   int // an eventfd: there are commands
+	timer  int // a timerfd, set to armed
+	armed  time.Duration
+	file   *os.File // ep, for Go's poller
+	sleep  syscall.RawConn
 	now    time.Duration // since the engine's start, taken once a wake-up
 	next   time.Duration // when a list is to be looked at
 	over   bool
@@ -52,23 +58,49 @@ type loop struct {
 }
 
 func newLoop(e *Engine) (*loop, error) {
-	ep, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, err
-	}
-	wake, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		unix.Close(ep)
-		return nil, err
-	}
-	l := &loop{e: e, ep: ep, wake: wake, next: never, buf: make([]byte, bufferSize), doors: map[int32]*entrance{}, lists: map[*Front]*lists{}}
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET, Fd: int32(wake)}
-	if err := epollControl(ep, unix.EPOLL_CTL_ADD, wake, &ev); err != 0 {
-		unix.Close(ep)
-		unix.Close(wake)
+	l := &loop{e: e, ep: -1, wake: -1, timer: -1, next: never, armed: never, buf: make([]byte, bufferSize), doors: map[int32]*entrance{}, lists: map[*Front]*lists{}}
+	if err := l.descriptors(); err != nil {
+		l.closeOwn()
 		return nil, err
 	}
 	return l, nil
+}
+
+func (l *loop) descriptors() (err error) {
+	if l.ep, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create", err)
+	}
+	if l.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return os.NewSyscallError("eventfd", err)
+	}
+	if l.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+		return os.NewSyscallError("timerfd_create", err)
+	}
+	for _, fd := range []int{l.wake, l.timer} {
+		ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLET&math.MaxUint32, Fd: int32(fd)}
+		if err := epollControl(l.ep, unix.EPOLL_CTL_ADD, fd, &ev); err != 0 {
+			return os.NewSyscallError("epoll_ctl", err)
+		}
+	}
+	if err := unix.SetNonblock(l.ep, true); err != nil {
+		return os.NewSyscallError("set non-blocking", err)
+	}
+	l.file = os.NewFile(uintptr(l.ep), "epoll")
+	l.sleep, err = l.file.SyscallConn()
+	return err
+}
+
+func (l *loop) closeOwn() {
+	for _, fd := range []int{l.wake, l.timer} {
+		if fd >= 0 {
+			unix.Close(fd)
+		}
+	}
+	if l.file != nil {
+		l.file.Close()
+	} else if l.ep >= 0 {
+		unix.Close(l.ep)
+	}
 }
 
 func (l *loop) run() {
@@ -85,28 +117,38 @@ func (l *loop) run() {
 	for _, p := range l.pool {
 		p.close()
 	}
-	unix.Close(l.ep)
-	unix.Close(l.wake)
+	l.closeOwn()
 }
 
-// wait sleeps until something happens.
-func (l *loop) wait() int {
-	timeout := -1
-	switch {
-	case len(l.ready) > 0:
-		timeout = 0
-	case l.next != never:
-		left := max(l.next-time.Since(l.e.start), 0)
-		timeout = int(min((left+time.Millisecond-1)/time.Millisecond, math.MaxInt32))
-	}
-	if timeout == 0 {
+// wait sleeps until something happens, as a goroutine that waits for a file: the epoll descriptor is readable when it has
+// events. A thread that slept in epoll_wait itself would cost more, since Go's monitor looks every 20 microseconds whether a
+// thread in a system call should lose its processor.
+func (l *loop) wait() (n int) {
+	l.arm()
+	if len(l.ready) > 0 {
 		return l.poll()
 	}
-	n, _, err := unix.Syscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.ep), uintptr(unsafe.Pointer(&l.events[0])), batch, uintptr(timeout), 0, 0)
-	if err != 0 {
-		return 0
+	err := l.sleep.Read(func(uintptr) bool {
+		n = l.poll()
+		return n > 0
+	})
+	if err != nil {
+		l.over = true
 	}
-	return int(n)
+	return n
+}
+
+// arm has the timer wake the loop when a list is to be looked at.
+func (l *loop) arm() {
+	if l.next == l.armed {
+		return
+	}
+	l.armed = l.next
+	var at unix.ItimerSpec
+	if l.next != never {
+		at.Value = unix.NsecToTimespec(int64(max(l.next-time.Since(l.e.start), 1)))
+	}
+	_ = unix.TimerfdSettime(l.timer, 0, &at, nil)
 }
 
 // poll does not wait.
@@ -128,6 +170,8 @@ func (l *loop) dispatch(ev *unix.EpollEvent) {
 		}
 	case ev.Fd == int32(l.wake):
 		l.obey()
+	case ev.Fd == int32(l.timer):
+		l.armed = never // it has rung; expire looks
 	default:
 		if d := l.doors[ev.Fd]; d != nil {
 			l.accept(d)
