@@ -241,22 +241,27 @@ func TestBad(t *testing.T) {
 // TestSilent: silence at any step ends with the time-out, and what came is said.
 func TestSilent(t *testing.T) {
 	t.Parallel()
-	for want, steps := range map[string][]step{
-		"greeting: nothing came in time (timeout: 100ms)":           {{"", "HOLD"}},
-		`greeting: in time only "220 a" came`:                       {{"", "220 a"}, {"", "HOLD"}},
-		"answer to EHLO " + ours + ": nothing came in time":         {dialogues["smtp"][0], {"", "HOLD"}},
-		`answer to EHLO ` + ours + `: in time only "250-half" came`: {dialogues["smtp"][0], {"EHLO " + ours, "250-half"}, {"", "HOLD"}},
+	plain := Config{Protocol: "smtp"}
+	secure := Config{Protocol: "tcp", TLS: "implicit", TLSName: "mail.test"}
+	hold := step{"", "HOLD"}
+	for want, c := range map[string]struct {
+		config Config
+		steps  []step
+	}{
+		"greeting: nothing came in time (timeout: 1s)":              {plain, []step{hold}},
+		`greeting: in time only "220 a" came`:                       {plain, []step{{"", "220 a"}, hold}},
+		"answer to EHLO " + ours + ": nothing came in time":         {plain, []step{dialogues["smtp"][0], hold}},
+		`answer to EHLO ` + ours + `: in time only "250-half" came`: {plain, []step{dialogues["smtp"][0], {"EHLO " + ours, "250-half"}, hold}},
+		"TLS for mail.test: ":                                       {secure, []step{hold}},
 	} {
-		at := play(t, nil, "", steps, 0)
-		err := checker(t, Config{Protocol: "smtp", Timeout: config.Duration(100 * time.Millisecond)}).Check(t.Context(), Target{Addr: at})
-		if err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%v, want %q", err, want)
-		}
-	}
-	at := play(t, nil, "", []step{{"", "HOLD"}}, 0)
-	k := checker(t, Config{Protocol: "tcp", TLS: "implicit", TLSName: "mail.test", Timeout: config.Duration(100 * time.Millisecond)})
-	if err := k.Check(t.Context(), Target{Addr: at}); err == nil || !strings.Contains(err.Error(), "TLS for mail.test") {
-		t.Errorf("%v", err)
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			at := play(t, nil, "", c.steps, 0)
+			c.config.Timeout = config.Duration(time.Second)
+			if err := checker(t, c.config).Check(t.Context(), Target{Addr: at}); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%v, want %q", err, want)
+			}
+		})
 	}
 }
 
@@ -277,7 +282,7 @@ func TestTrickle(t *testing.T) {
 			time.Sleep(10 * time.Millisecond) // a peer that is slow on purpose
 		}
 	}()
-	k := checker(t, Config{Protocol: "smtp", Timeout: config.Duration(150 * time.Millisecond)})
+	k := checker(t, Config{Protocol: "smtp", Timeout: config.Duration(time.Second)})
 	if err := k.Check(t.Context(), Target{Addr: l.Addr().(*net.TCPAddr).AddrPort()}); err == nil || !strings.Contains(err.Error(), `in time only "22`) {
 		t.Errorf("%v", err)
 	}

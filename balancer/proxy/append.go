@@ -12,9 +12,10 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// Append writes the header behind dst, in version 1 or 2; any other number is 2. Without both addresses it is LOCAL or UNKNOWN. If
-// the addresses are of two families the IPv4 one is written mapped into IPv6, as HAProxy does, so that the client stays known.
-// Version 2 carries the TLVs on, with a CRC32C made anew; those that would make it longer than MaxHeader are left out.
+// Append writes the header behind dst, in version 1 or 2; any other number is 2. Without both addresses it is LOCAL or UNKNOWN,
+// without TLVs. If the addresses are of two families the IPv4 one is written mapped into IPv6, as HAProxy does, so that the
+// client stays known. Version 2 carries the TLVs on, with a CRC32C made anew; those that would make it longer than MaxHeader are
+// left out.
 func (h Header) Append(dst []byte, version int) []byte {
 	h.Source, h.Destination = plain(h.Source), plain(h.Destination)
 	if !h.Source.IsValid() || !h.Destination.IsValid() {

@@ -256,3 +256,35 @@ func TestDovecotReads(t *testing.T) {
 		}
 	}
 }
+
+// TestPostfixReads: Postfix logs who connects. UNKNOWN it answers with 421, and LOCAL it takes for what it is.
+func TestPostfixReads(t *testing.T) {
+	t.Parallel()
+	plain, behind := maillab.FreePort(t), maillab.FreePort(t)
+	p := maillab.StartPostfix(t, maillab.PostfixOptions{
+		Main: "inet_interfaces = 127.0.0.1\nsmtpd_peername_lookup = no\n",
+		Master: fmt.Sprintf("127.0.0.1:%d inet n - n - - smtpd\n127.0.0.1:%d inet n - n - - smtpd -o smtpd_upstream_proxy_protocol=haproxy\n",
+			plain, behind),
+		Address: maillab.Local(plain),
+	})
+	greeting := func(h Header, version int, want string) {
+		conn := dial(t, "tcp", maillab.Local(behind), string(h.Append(nil, version)))
+		line, err := bufio.NewReader(conn).ReadString('\n')
+		if err != nil || !strings.HasPrefix(line, want) {
+			t.Errorf("version %d of %+v: %q, %v", version, h, line, err)
+		}
+		io.WriteString(conn, "QUIT\r\n")
+	}
+	for i, h := range writings() {
+		for version := 1; version <= 2; version++ {
+			for range 8 * (i + 1) { // so that each try has an address of its own
+				h.Source = netip.AddrPortFrom(h.Source.Addr().Next(), h.Source.Port())
+			}
+			greeting(h, version, "220")
+			log := fmt.Sprintf(" connect from unknown[%s]", h.Source.Addr())
+			maillab.Wait(t, maillab.Patience, log, func() bool { return strings.Contains(p.Log(), log) })
+		}
+	}
+	greeting(Header{Local: true}, 1, "421")
+	greeting(Header{Local: true}, 2, "220")
+}
