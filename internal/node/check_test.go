@@ -138,6 +138,22 @@ func TestSizeOfMaildrop(t *testing.T) {
 	}
 }
 
+// TestBalancerNeedsNoCertificate: a machine that only balances passes TLS on, and need not have the key.
+func TestBalancerNeedsNoCertificate(t *testing.T) {
+	t.Parallel()
+	dir := room(t, "../../test/testdata/ipng")
+	if err := os.RemoveAll(filepath.Join(dir, "tls")); err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(dir, "posthouse.yaml")
+	if _, _, err := Load(file, "nginx0.chrma0.net.ipng.ch"); err != nil {
+		t.Error(err)
+	}
+	if _, _, err := Load(file, "smtp-in.chrma0.net.ipng.ch"); err == nil || !strings.Contains(err.Error(), "tls/fullchain.pem") {
+		t.Errorf("smtp-in without its certificate: %v", err)
+	}
+}
+
 // The example cluster is accepted as it stands, by each of its nodes and as a whole.
 func TestExampleCluster(t *testing.T) {
 	t.Parallel()

@@ -23,7 +23,9 @@ import (
 // check opens what these services of the node will open, so that what is missing or broken is said now and with its place. What
 // has been complained of already is left out.
 func (c *Cluster) check(root config.Section, services []string) {
-	c.checkCertificates(root.At("tls"), c.TLS)
+	if slices.ContainsFunc(services, func(s string) bool { return isSMTP(s) && c.Self.Runs(s) }) { // a balancer decrypts nothing
+		c.checkCertificates(root.At("tls"), c.TLS)
+	}
 	if at := root.At("resolver"); !at.Spoiled() {
 		complain(at, second(resolver.Open(c.Resolver)))
 	}
