@@ -12,8 +12,11 @@ import (
 	"posthouse/balancer/loop"
 )
 
-// journalLines are kept while the log does not keep up; what comes then is lost, and counted.
-const journalLines = 8192
+// journalLines are kept while the log does not keep up; what comes then is lost, and counted. Lines are gathered for gatherTime.
+const (
+	journalLines = 16384
+	gatherTime   = 50 * time.Millisecond
+)
 
 // journal writes what happens in the loops to the log, by a goroutine of its own: no loop waits for a log.
 type journal struct {
@@ -41,29 +44,36 @@ func (j *journal) say(l line) {
 // run writes until ctx ends, and then what is still there.
 func (j *journal) run(ctx context.Context) {
 	var told int64
-	for {
+	for ctx.Err() == nil {
 		select {
 		case l := <-j.lines:
 			l.write(j.log)
+			j.gather(ctx)
 		case <-ctx.Done():
-			j.flush()
-			return
 		}
-		if lost := j.lost.Load(); lost > told && len(j.lines) == 0 {
+		j.flush()
+		if lost := j.lost.Load(); lost > told {
 			j.log.Warn("the log did not keep up: lines about sessions are lost", "lines", lost-told)
 			told = lost
 		}
 	}
 }
 
+// gather waits for more lines to come: to be woken for each would cost a loop more than the line.
+func (j *journal) gather(ctx context.Context) {
+	timer := time.NewTimer(gatherTime)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// flush writes what is there now.
 func (j *journal) flush() {
-	for {
-		select {
-		case l := <-j.lines:
-			l.write(j.log)
-		default:
-			return
-		}
+	for range len(j.lines) {
+		l := <-j.lines
+		l.write(j.log)
 	}
 }
 
