@@ -94,6 +94,9 @@ func (s *Service) checkListeners(at config.Section) {
 				here.At(key.name).Errorf("means nothing for a balancer, which passes TLS on as it is: the servers behind it have the certificates")
 			}
 		}
+		if l.Proxied() && l.Address.Network == "unix" {
+			here.At("proxy_protocol").Errorf("who connects to a unix socket has no address, and is in no proxy_networks: nobody could")
+		}
 	}
 }
 
