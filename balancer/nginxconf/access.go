@@ -38,7 +38,7 @@ func (x access) admits(a netip.Addr) bool {
 const maxNetworks = 128
 
 // mostMixed is how many rules are compared with each other: the work grows with their square.
-const mostMixed = 2000
+const mostMixed = 300
 
 // lists turns rules into our lists. They are the rules' own networks if these say the same in our order; else rewritten is
 // true, and deny has the networks that are refused, or allow those that are let in, computed, whichever are fewer. It fails

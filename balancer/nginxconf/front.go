@@ -100,6 +100,9 @@ func (b *block) listen() (bool, error) {
 // trusted are the networks of set_real_ip_from.
 func (b *block) trusted() (out []netip.Prefix, err error) {
 	for _, d := range b.all("set_real_ip_from") {
+		if len(out) > mostMixed {
+			return nil, d.errorf("more than %d networks of proxies", mostMixed)
+		}
 		if len(d.Args) != 1 {
 			return nil, d.errorf(`invalid number of arguments in "set_real_ip_from" directive`)
 		}

@@ -34,6 +34,9 @@ type server struct {
 // most is the largest weight of a cluster file.
 const mostWeight = 65535
 
+// mostServers is how many one group may have.
+const mostServers = 1000
+
 // upstream reads an upstream block.
 func (im *importer) upstream(d *Directive) error {
 	switch {
@@ -149,7 +152,9 @@ func (im *importer) groupServer(g *group, d *Directive) error {
 		im.note(d, "left out: %v", err)
 		return nil
 	}
-	g.servers = append(g.servers, s)
+	if g.servers = append(g.servers, s); len(g.servers) > mostServers {
+		return d.errorf("upstream %q has more than %d servers", g.name, mostServers)
+	}
 	return nil
 }
 

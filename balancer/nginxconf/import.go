@@ -29,6 +29,9 @@ type importer struct {
 	names    map[string]int // of all services, and the number of the last one that begins so
 }
 
+// mostBlocks is how many server blocks are read.
+const mostBlocks = 5000
+
 // maxNotes bounds what is said.
 const maxNotes = 20_000
 
@@ -119,7 +122,10 @@ func (im *importer) stream(block []Directive) error {
 			im.advise(d, streamAdvice)
 		}
 	}
-	for _, d := range level["server"] {
+	for i, d := range level["server"] {
+		if i == mostBlocks {
+			return d.errorf("more than %d servers: import them in parts", mostBlocks)
+		}
 		if err := im.server(d, level); err != nil {
 			return err
 		}
