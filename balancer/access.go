@@ -58,7 +58,7 @@ func (a Access) MarshalText() ([]byte, error) { return []byte(a.String()), nil }
 
 // Bounds of a file of networks.
 const (
-	maxAccessFile  = 32 << 20 // octets
+	maxAccessFile  = 16 << 20 // octets: about a million networks
 	maxAccessLine  = 1024
 	maxAccessFault = 10 // complaints of one file
 )

@@ -137,14 +137,14 @@ func (d *drains) save() error {
 	return nil
 }
 
-// list is the set as lines "service server".
+// list is the set, each server behind its service and a line break, which no name has.
 func (d *drains) list() []string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var out []string
 	for _, service := range slices.Sorted(maps.Keys(d.set)) {
 		for _, e := range d.set[service] {
-			out = append(out, service+" "+e)
+			out = append(out, service+"\n"+e)
 		}
 	}
 	return out
@@ -154,11 +154,11 @@ func (d *drains) list() []string {
 func (d *drains) replace(lines []string) error {
 	set := make(map[string][]string)
 	for _, l := range lines {
-		i := strings.LastIndexByte(l, ' ')
-		if i < 0 {
+		service, server, ok := strings.Cut(l, "\n")
+		if !ok {
 			return fmt.Errorf("%q does not name a service and a server", l)
 		}
-		set[l[:i]] = append(set[l[:i]], l[i+1:])
+		set[service] = append(set[service], server)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
