@@ -158,9 +158,10 @@ func (v *visit) failed(why error) {
 	m.Release()
 }
 
-// ours reports an error of this machine: descriptors, memory, or ports to connect from.
+// ours reports an error of this machine: no descriptors, no memory. No address or port to connect from (EADDRNOTAVAIL) is not
+// among them: that is so for one server, and another may be reached.
 func ours(err error) bool {
-	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS, syscall.EADDRNOTAVAIL} {
+	for _, e := range []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ENOBUFS} {
 		if errors.Is(err, e) {
 			return true
 		}
