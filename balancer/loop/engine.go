@@ -86,9 +86,6 @@ func (o *Options) fill() error {
 	return nil
 }
 
-// maxPipes times pipeSize stays below fs.pipe-user-pages-soft (64 MiB), which counts for all pipes of a user.
-const maxPipes = 128
-
 // keptBack is for listeners, logs, health checks, look-ups and the like.
 const keptBack = 128
 

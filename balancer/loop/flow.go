@@ -129,7 +129,7 @@ func (l *loop) pipeIn(f *flow) {
 		l.copy(f)
 		return
 	}
-	n, err := splice(f.src.fd, p.w, pipeSize)
+	n, err := splice(f.src.fd, p.w, p.size)
 	if n <= 0 || err != 0 {
 		l.release(p)
 		if err == unix.EINVAL {
