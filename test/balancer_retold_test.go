@@ -568,3 +568,47 @@ func retoldMaxConns(t *testing.T) {
 		}
 	}
 }
+
+// TestSessionLog: each session that ends is a line with who, where, how much and why, and so is each client that got no server, or none
+// on purpose.
+func TestSessionLog(t *testing.T) {
+	t.Parallel()
+	a, b, c := backends3(t)
+	b.Be(t, maillab.Refuses)
+	c.Be(t, maillab.Refuses)
+	good, next, none, denied := door(t), door(t), door(t), door(t)
+	lb := startBalancer(t, "", service("good", good, []string{at(a, "")})+service("next", next, []string{at(b, ""), at(a, "backup")})+
+		service("none", none, []string{at(b, ""), at(c, "")})+service("denied", denied, []string{at(a, "")}, `deny: ["127.0.0.66"]`))
+	session := serves(t, good, "127.0.0.61", "a")
+	session.says(t, "hello")
+	session.Close()
+	serves(t, next, "127.0.0.62", "a").Close()
+	serves(t, none, "127.0.0.63", "")
+	serves(t, denied, "127.0.0.66", "")
+	cut := serves(t, good, "127.0.0.64", "a")
+	a.Kill(t)
+	cut.closed(t)
+	for _, words := range [][]string{
+		{`"msg":"session"`, `"balanced":"good"`, `"client":"127.0.0.61:`, `"server":"` + a.Addr(), `"from_client":5`, `"from_server":7`, `"reason":"client closed"`},
+		{`"msg":"session"`, `"balanced":"next"`, `"client":"127.0.0.62:`, `"server":"` + a.Addr(), `"tries":2`, "connection refused"},
+		{`"level":"WARN"`, `"balanced":"none"`, `"client":"127.0.0.63:`, "connection refused"},
+		{`"balanced":"denied"`, `"client":"127.0.0.66"`},
+		{`"msg":"session"`, `"client":"127.0.0.64:`, `"reason":"server reset"`},
+	} {
+		maillab.Wait(t, maillab.Patience, "log line with "+strings.Join(words, " "), func() bool { return logged(lb.Log(), words) })
+	}
+}
+
+// logged reports a line with all words.
+func logged(log string, words []string) bool {
+	for line := range strings.Lines(log) {
+		all := true
+		for _, w := range words {
+			all = all && strings.Contains(line, w)
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}

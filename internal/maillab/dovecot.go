@@ -16,8 +16,14 @@ type Dovecot struct {
 	ProxyIMAP, ProxySieve int // ports that want a PROXY header, from 127.0.0.0/8 and 10.0.0.0/8
 }
 
-// NewDovecot runs Dovecot 2.3 with IMAP and ManageSieve at an address of this machine.
+// NewDovecot runs Dovecot 2.3 with IMAP and ManageSieve at an address of this machine, on free ports.
 func NewDovecot(t testing.TB, address string) *Dovecot {
+	t.Helper()
+	return DovecotAt(t, address, Dovecot{IMAP: FreePort(t), Sieve: FreePort(t), ProxyIMAP: FreePort(t), ProxySieve: FreePort(t)})
+}
+
+// DovecotAt is NewDovecot on ports of the caller's choice.
+func DovecotAt(t testing.TB, address string, ports Dovecot) *Dovecot {
 	t.Helper()
 	dir := foreignRoom(t)
 	for _, sub := range []string{"state", "mail/alice"} {
@@ -25,7 +31,7 @@ func NewDovecot(t testing.TB, address string) *Dovecot {
 			t.Fatal(err)
 		}
 	}
-	d := &Dovecot{IMAP: FreePort(t), Sieve: FreePort(t), ProxyIMAP: FreePort(t), ProxySieve: FreePort(t)}
+	d := &ports
 	give(t, "mail", dir+"/mail")
 	give(t, "mail", dir+"/mail/alice")
 	put(t, dir, "users", "alice:{PLAIN}secret\n")
@@ -65,6 +71,9 @@ service imap-login {
   client_limit = 1000
   inet_listener imap {
     port = %[3]d
+  }
+  inet_listener imaps {
+    port = 0
   }
   inet_listener imap_proxy {
     port = %[4]d
