@@ -7,7 +7,6 @@ package loop
 import (
 	"crypto/sha256"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -192,6 +191,6 @@ func TestUnix(t *testing.T) {
 	l.serve(t, listen("door"), Front{})
 	exchange(t, func() (net.Conn, error) { return net.Dial("unix", l.address) }, l.backend, 60)
 	if r := l.result(t, 59); r.Duration <= 0 || r.ConnectTime <= 0 {
-		t.Error(fmt.Sprintf("%+v", r))
+		t.Errorf("%+v", r)
 	}
 }
