@@ -45,6 +45,7 @@ bench: build ## beside Postfix and PostSRSd, and what the door costs; see docs/b
 install: ## what build made, the unit files and their users; builds nothing, since root may have no Go
 	install -D -m 755 bin/posthouse $(DESTDIR)$(PREFIX)/bin/posthouse
 	install -D -m 644 -t $(DESTDIR)/etc/systemd/system systemd/*.service systemd/*.socket
+	install -D -m 644 -t $(DESTDIR)/etc/systemd/system/posthouse@balancer.service.d systemd/posthouse@balancer.service.d/*.conf
 	install -D -m 644 systemd/posthouse.sysusers $(DESTDIR)/usr/lib/sysusers.d/posthouse.conf
 	[ -n "$(DESTDIR)" ] || systemd-sysusers posthouse.conf
 

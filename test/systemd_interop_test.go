@@ -22,7 +22,10 @@ func TestUnits(t *testing.T) {
 	writeFile(t, dir, "posthouse-srs.service",
 		strings.ReplaceAll(readFile(t, "../systemd", "posthouse-srs.service"), "/usr/local/bin/posthouse", binary), 0o644)
 	writeFile(t, dir, "posthouse-srs.socket", readFile(t, "../systemd", "posthouse-srs.socket"), 0o644)
-	units := []string{"posthouse-smtp-in.socket", "posthouse-srs.service", "posthouse-srs.socket"}
+	writeFile(t, dir, "posthouse-balancer.socket", readFile(t, "../systemd", "posthouse-balancer.socket"), 0o644)
+	const limits = "posthouse@balancer.service.d/limits.conf"
+	writeFile(t, dir, limits, readFile(t, "../systemd", limits), 0o644)
+	units := []string{"posthouse-smtp-in.socket", "posthouse-balancer.socket", "posthouse-srs.service", "posthouse-srs.socket"}
 	for _, service := range []string{"smtp-in", "smtp-out", "maildrop", "balancer"} {
 		name := "posthouse@" + service + ".service"
 		writeFile(t, dir, name, template, 0o644)
