@@ -110,7 +110,8 @@ func (l *loop) gone(s *session) {
 	s.client.fd, s.server.fd = -1, -1
 	l.discard(&s.up)
 	l.discard(&s.down)
-	l.settle(s, HandedOver, nil)
+	l.tell(s, HandedOver, nil)
+	l.leave(s)
 }
 
 // takeBack goes on with a session that nobody took.
@@ -209,12 +210,4 @@ func (l *loop) cut() {
 			l.end(e.s, Stopped, nil)
 		}
 	}
-}
-
-// quit has the loop end after what it is doing.
-func (l *loop) quit() {
-	l.do(func() { l.over = true })
-	l.mu.Lock()
-	l.closed = true
-	l.mu.Unlock()
 }

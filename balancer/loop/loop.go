@@ -230,12 +230,26 @@ func (l *loop) do(f func()) bool {
 	if l.closed {
 		return false
 	}
+	l.queue(f)
+	return true
+}
+
+func (l *loop) queue(f func()) {
 	l.commands = append(l.commands, f)
 	if len(l.commands) == 1 {
 		one := [8]byte{1}
 		unix.Write(l.wake, one[:])
 	}
-	return true
+}
+
+// quit has the loop end after what it was told before; nothing comes behind it in the queue.
+func (l *loop) quit() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		l.closed = true
+		l.queue(func() { l.over = true })
+	}
 }
 
 // call is do, and waits until f has returned.

@@ -247,7 +247,7 @@ func (l *loop) hangUp(e *end) {
 	e.fd = -1
 }
 
-// end closes the session and tells its visit.
+// end tells the session's visit and closes it, in this order: who sees the end and connects again finds its place free.
 func (l *loop) end(s *session, why Reason, err error) {
 	if s.state == ended {
 		return
@@ -265,9 +265,10 @@ func (l *loop) end(s *session, why Reason, err error) {
 	}
 	l.discard(&s.up)
 	l.discard(&s.down)
+	l.tell(s, why, err)
 	l.hangUp(&s.server)
 	l.hangUp(&s.client)
-	l.settle(s, why, err)
+	l.leave(s)
 }
 
 func abortEnd(e *end) {
@@ -276,14 +277,19 @@ func abortEnd(e *end) {
 	}
 }
 
-// settle is the last that is said of a session, whose descriptors are gone.
-func (l *loop) settle(s *session, why Reason, err error) {
-	if s.visit != nil {
-		v := s.visit
-		s.visit = nil
-		r := Result{FromClient: s.up.total, FromServer: s.down.total, Duration: l.now - s.began, ConnectTime: s.connect, Reason: why, Err: err}
-		l.guard(s, "Done", func() { v.Done(r) })
+// tell is the last that a visit hears.
+func (l *loop) tell(s *session, why Reason, err error) {
+	if s.visit == nil {
+		return
 	}
+	v := s.visit
+	s.visit = nil
+	r := Result{FromClient: s.up.total, FromServer: s.down.total, Duration: l.now - s.began, ConnectTime: s.connect, Reason: why, Err: err}
+	l.guard(s, "Done", func() { v.Done(r) })
+}
+
+// leave counts off a session whose descriptors are gone.
+func (l *loop) leave(s *session) {
 	l.dropLists(s.lists)
 	l.sessions.Add(-1)
 	l.e.left()
