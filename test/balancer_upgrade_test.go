@@ -448,3 +448,79 @@ func TestStopDuringUpgrade(t *testing.T) {
 		maillab.Wait(t, 2*maillab.Patience, "all processes to end", func() bool { return len(r.processes(t)) == 0 })
 	}
 }
+
+// A stop gives sessions their grace, and takes no new ones meanwhile; a second signal ends it at once.
+func TestStopOfTheBalancer(t *testing.T) {
+	t.Parallel()
+	backend := maillab.NewBackend(t, "a", maillab.BackendOptions{})
+	listen := door(t)
+	b := startBalancer(t, "", service("s", listen, []string{at(backend, "")}))
+	short, long := serves(t, listen, "", "a"), serves(t, listen, "", "a")
+	b.Signal(syscall.SIGTERM)
+	maillab.Wait(t, maillab.Patience, "the listener to close", func() bool {
+		c, err := net.Dial("tcp", listen)
+		if err == nil {
+			c.Close()
+		}
+		return err != nil
+	})
+	for _, c := range []*caller{short, long} {
+		c.says(t, "still served")
+	}
+	short.Close()
+	long.says(t, "and on")
+	b.Signal(syscall.SIGTERM)
+	if err := b.Wait(maillab.Patience); err == nil {
+		t.Error("a process that cuts sessions ends as if all were well")
+	}
+	long.closed(t)
+}
+
+// The service manager hears of each process when it becomes the service, from the one before, and of no stop.
+func TestUpgradeTellsTheManager(t *testing.T) {
+	t.Parallel()
+	backend := maillab.NewBackend(t, "a", maillab.BackendOptions{})
+	r := &replaced{&balanced{dir: room(t), admin: maillab.Local(maillab.FreePort(t))}}
+	manager, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: filepath.Join(r.dir, "notify"), Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer manager.Close()
+	r.install(t, "")
+	r.write(t, "", service("s", door(t), []string{at(backend, "")}))
+	maillab.Start(t, r.dir, "/bin/sh", "-c", `NOTIFY_SOCKET="$PWD/notify" WATCHDOG_USEC=200000 WATCHDOG_PID=$$ exec "$0" "$@" 2>>balancer.log`,
+		r.program(), "balancer", "--config", filepath.Join(r.dir, "posthouse.yaml"))
+	told(t, manager, "READY=1")
+	for range 2 {
+		r.upgrade(t)
+		told(t, manager, fmt.Sprintf("MAINPID=%d", r.running(t)))
+		told(t, manager, "READY=1")
+		if word := next(t, manager); word != "WATCHDOG=1" {
+			t.Errorf("%q, and the new process has to feed the watchdog", word)
+		}
+	}
+}
+
+// next is what the manager hears.
+func next(t *testing.T, manager *net.UnixConn) string {
+	t.Helper()
+	_ = manager.SetReadDeadline(time.Now().Add(maillab.Patience))
+	b := make([]byte, 200)
+	n, err := manager.Read(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b[:n])
+}
+
+// told wants this to be the next word but for those for the watchdog.
+func told(t *testing.T, manager *net.UnixConn, want string) {
+	t.Helper()
+	word := next(t, manager)
+	for word == "WATCHDOG=1" {
+		word = next(t, manager)
+	}
+	if word != want {
+		t.Fatalf("the manager was told %q, want %q", word, want)
+	}
+}

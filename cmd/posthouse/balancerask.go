@@ -117,13 +117,20 @@ func printBalancer(w io.Writer, all []balancer.ServiceStatus, now time.Time) err
 		t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 		fmt.Fprintln(t, "  SERVER\tADDRESS\tTIER\tSTATE\tCONNECTIONS\tPICKED\tFAILURES\tCHANGED\tWHY")
 		for _, m := range s.Servers {
-			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", m.Server, addressOf(m), tierOf(m), m.State, connectionsOf(m), m.Picked, m.Failures, ago(m.Since, now), m.Why)
+			fmt.Fprintf(t, "  %s\t%s\t%s\t%s\t%s\t%d\t%d\t%s\t%s\n", m.Server, addressOf(m), tierOf(m), m.State, connectionsOf(m), m.Picked, m.Failures, ago(m.Since, now), orNone(m.Why))
 		}
 		if err := t.Flush(); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "-"
+	}
+	return s
 }
 
 // addressOf is a server's, where its name does not say it.
