@@ -162,3 +162,35 @@ func TestTakeOverFromNobody(t *testing.T) {
 		}
 	}
 }
+
+// The balancers of the example cluster start with its file as it stands, save where they listen and keep their state and which
+// DNS they ask, and have a server for each service.
+func TestExampleBalancers(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"nginx0.chrma0.net.ipng.ch", "nginx0.frggh0.net.ipng.ch", "nginx0.nlams2.net.ipng.ch"} {
+		t.Run(host, func(t *testing.T) {
+			t.Parallel()
+			dir := room(t, "../../test/testdata/ipng")
+			text, err := os.ReadFile(filepath.Join(dir, "posthouse.yaml"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, dir, "names", "smtp-out.chrma0.net.ipng.ch. 60 IN A 127.0.2.1\nsmtp-out.frggh0.net.ipng.ch. 60 IN A 127.0.2.2\n"+
+				"smtp-out.nlams2.net.ipng.ch. 60 IN A 127.0.2.3\nmaildrop0.chbtl0.net.ipng.ch. 60 IN A 127.0.3.1\nmaildrop0.ddln0.net.ipng.ch. 60 IN A 127.0.3.2\n")
+			replace := []string{"/var/lib/posthouse", "state", "127.0.0.1:9143", "127.0.0.1:0", `servers: ["127.0.0.1:53"]`, "zone_file: names"}
+			for _, port := range []string{"587", "993", "4190"} {
+				replace = append(replace, `["[::]:`+port+`", "0.0.0.0:`+port+`"]`, `["[::1]:0", "127.0.0.1:0"]`)
+			}
+			write(t, dir, "posthouse.yaml", strings.NewReplacer(replace...).Replace(string(text)))
+			r := runAs(t, dir, host, Balancer)
+			for _, service := range []string{"smtp_out", "imap", "sieve"} {
+				if r.listeners[service] == "" {
+					t.Errorf("%s does not listen", service)
+				}
+			}
+			if got := get(t, "http://"+r.listeners["admin"]+"/readyz"); !strings.Contains(got, `"ready"`) {
+				t.Errorf("readyz: %s", got)
+			}
+		})
+	}
+}

@@ -104,7 +104,13 @@ type running struct {
 // run starts the services of the cluster in dir, and stops them when the test ends.
 func run(t *testing.T, dir string, services ...string) *running {
 	t.Helper()
-	c, _, err := Load(filepath.Join(dir, "posthouse.yaml"), "")
+	return runAs(t, dir, "", services...)
+}
+
+// runAs is run for one of several nodes.
+func runAs(t *testing.T, dir, host string, services ...string) *running {
+	t.Helper()
+	c, _, err := Load(filepath.Join(dir, "posthouse.yaml"), host)
 	if err != nil {
 		t.Fatal(err)
 	}
