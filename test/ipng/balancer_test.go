@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"posthouse/internal/maillab"
 )
@@ -181,4 +182,50 @@ func straight(t *testing.T, n *network, address string) string {
 		t.Errorf("%v: %s", err, out)
 	}
 	return string(out)
+}
+
+// TestLostClient cuts the cable to a client. What the server sends then is not acknowledged by anybody, and user_timeout ends the
+// session; a session in which nothing is sent is ended by keepalive. A session of another client goes on.
+func TestLostClient(t *testing.T) {
+	lab(t)
+	far := newNetwork(t, "far", "198.18.8.1", "198.18.8.2", "2001:678:d78:800::1", "2001:678:d78:800::2")
+	talks := maillab.NewBackend(t, "talks", maillab.BackendOptions{Address: "10.0.6.1:4001", Serve: func(c *maillab.BackendConn) {
+		for {
+			if _, err := c.Write([]byte("tick\n")); err != nil {
+				return
+			}
+			time.Sleep(100 * time.Millisecond)
+		}
+	}})
+	idle := maillab.NewBackend(t, "idle", maillab.BackendOptions{Address: "10.0.6.1:4002"})
+	dir := room(t)
+	write(t, filepath.Join(dir, "posthouse.yaml"), `cluster: front.test
+nodes: [{host: front.lab.test, services: [balancer]}]
+data_dir: state
+balancer:
+  talks: {listen: ["198.18.8.1:4001"], user_timeout: 2s, upstream: ["10.0.6.1:4001"]}
+  idle: {listen: ["198.18.8.1:4002"], user_timeout: 2s, keepalive: 1s, upstream: ["10.0.6.1:4002"]}
+`)
+	lb := maillab.Start(t, dir, binary, "balancer", "--config", filepath.Join(dir, "posthouse.yaml"), "--node", "front.lab.test")
+	for _, b := range []*maillab.Backend{talks, idle} {
+		_, port, _ := net.SplitHostPort(b.Addr())
+		maillab.WaitPort(t, "198.18.8.1:"+port)
+		stay, err := net.Dial("tcp", "198.18.8.1:"+port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stay.Close()
+		args := far.inside("bash", "-c", "exec 3<>/dev/tcp/198.18.8.1/"+port+"; sleep 3600")
+		maillab.Start(t, dir, args[0], args[1:]...)
+		maillab.Wait(t, maillab.Patience, "two sessions at "+b.Name, func() bool { return b.Sessions() == 2 })
+	}
+	shell(t, "ip", "link", "set", far.cable, "down")
+	began := time.Now()
+	for _, b := range []*maillab.Backend{talks, idle} {
+		maillab.Wait(t, maillab.Patience, "end of the lost client's session at "+b.Name, func() bool { return b.Sessions() == 1 })
+		t.Logf("%s: %v after the cable was cut", b.Name, time.Since(began).Round(100*time.Millisecond))
+	}
+	maillab.Wait(t, maillab.Patience, "two lines in the log", func() bool {
+		return logged(lb.Log(), `"balanced":"talks"`, `"client":"198.18.8.2:`) && logged(lb.Log(), `"balanced":"idle"`, `"client":"198.18.8.2:`)
+	})
 }
