@@ -191,6 +191,9 @@ func (l *accessList) has(a netip.Addr) bool { return l != nil && l.now.Load().ha
 
 // Check opens the files that the section names, and complains where they stand.
 func (c Config) Check(at config.Section, dir string) {
+	if len(c) == 0 {
+		at.Warnf("has no services: nothing is balanced")
+	}
 	for name, s := range c {
 		if s == nil {
 			continue

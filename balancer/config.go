@@ -114,13 +114,21 @@ func (s *Service) checkServers(at config.Section) {
 	}
 	for i, u := range s.Upstream {
 		here := at.At(fmt.Sprintf("upstream[%d]", i))
-		if slices.ContainsFunc(s.Listen, func(l listen.Config) bool { return l.Address == u.Address }) {
+		if slices.ContainsFunc(s.Listen, func(l listen.Config) bool {
+			return l.Address == u.Address || l.Address.Covers(u.Address) && local(u.Address)
+		}) {
 			here.Errorf("%s is where this service listens: it would connect to itself", u.Address)
 		}
 		if slices.ContainsFunc(s.Upstream[:i], func(o upstream.Server) bool { return o.Address == u.Address }) {
 			here.Warnf("%s stands here a second time; give it a weight instead", u.Address)
 		}
 	}
+}
+
+// local reports an address that leads to this machine whatever it is.
+func local(a config.Address) bool {
+	ip, err := netip.ParseAddr(a.Host)
+	return err == nil && (ip.IsLoopback() || ip.IsUnspecified())
 }
 
 // idle is how long an IMAP client may be silent (RFC 2177: it says IDLE anew within 29 minutes).

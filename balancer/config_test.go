@@ -47,6 +47,10 @@ func TestWrongConfig(t *testing.T) {
 		`listen: [":993"], upstream: [{address: "a.test:1", backup: true}]`:                                          "every server is a backup",
 		`listen: [":993"], upstream: [{address: "a.test:1", down: true}]`:                                            "w:every server is down",
 		`listen: ["127.0.0.1:993"], upstream: ["127.0.0.1:993"]`:                                                     "it would connect to itself",
+		`listen: [":993"], upstream: ["127.0.0.1:993"]`:                                                              "it would connect to itself",
+		`listen: ["0.0.0.0:993"], upstream: ["127.0.0.9:993"]`:                                                       "it would connect to itself",
+		`listen: ["[::]:993"], upstream: ["[::1]:993"]`:                                                              "it would connect to itself",
+		`listen: ["192.0.2.1:993"], upstream: ["192.0.2.1:993"]`:                                                     "it would connect to itself",
 		`listen: [":993"], upstream: ["a.test:1", "a.test:1"]`:                                                       "w:a.test:1 stands here a second time",
 		`listen: [{address: ":993", tls: implicit}], upstream: ["a.test:1"]`:                                         "balancer.s.listen[0].tls: means nothing for a balancer",
 		`listen: [{address: ":993", tls_profile: port25}], upstream: ["a.test:1"]`:                                   "tls_profile: means nothing",
@@ -78,6 +82,20 @@ func TestWrongConfig(t *testing.T) {
 		want, warning := strings.CutPrefix(want, "w:")
 		if got := said(report); !strings.Contains(got, want) || (report.Err() == nil) != warning {
 			t.Errorf("%s:\n%s\nwant %q", keys, got, want)
+		}
+	}
+}
+
+// Another address of the machine, or of the other family, is another listener's.
+func TestNotItself(t *testing.T) {
+	t.Parallel()
+	for _, keys := range []string{
+		`listen: ["192.0.2.1:993"], upstream: ["127.0.0.1:993"]`,
+		`listen: ["[::]:993"], upstream: ["127.0.0.1:993"]`,
+		`listen: [":993"], upstream: ["imap.test:993"]`,
+	} {
+		if _, report := parse(t, keys); len(report.Problems) > 0 {
+			t.Errorf("%s:\n%s", keys, said(report))
 		}
 	}
 }

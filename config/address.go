@@ -78,6 +78,23 @@ const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-
 // IsZero reports an address that was not written.
 func (a Address) IsZero() bool { return a == Address{} }
 
+// Covers reports that whoever listens at a has b too, so that nobody else can listen there: no host is every address, and 0.0.0.0
+// and [::] are those of their own family.
+func (a Address) Covers(b Address) bool {
+	if a.Network != b.Network || a.Port != b.Port || a.Path != b.Path {
+		return false
+	}
+	if a.Host == b.Host || a.Host == "" {
+		return true
+	}
+	wide, err := netip.ParseAddr(a.Host)
+	if err != nil {
+		return false
+	}
+	one, err := netip.ParseAddr(b.Host)
+	return err == nil && (wide == one || wide.IsUnspecified() && wide.Is4() == one.Is4())
+}
+
 // Dial is the address as net.Dial and net.Listen take it.
 func (a Address) Dial() (network, address string) {
 	if a.Network == "unix" {

@@ -4,6 +4,7 @@ package config
 
 import (
 	"encoding"
+	"errors"
 	"fmt"
 	"testing"
 )
@@ -87,6 +88,28 @@ func TestValues(t *testing.T) {
 			if again := test.fresh(); got != "" && got[0] != '!' && (again.UnmarshalText([]byte(got)) != nil || again.String() != got) {
 				t.Errorf("%T %q: %s is not read back", v, text, got)
 			}
+		}
+	}
+}
+
+func TestAddressCovers(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		a, b string
+		want bool
+	}{
+		{":25", "127.0.0.1:25", true}, {":25", "[::1]:25", true}, {":25", "mx.test:25", true}, {":25", ":26", false},
+		{"0.0.0.0:25", "127.0.0.1:25", true}, {"0.0.0.0:25", "[::1]:25", false}, {"0.0.0.0:25", "[::]:25", false}, {"0.0.0.0:25", "mx.test:25", false},
+		{"[::]:25", "[::1]:25", true}, {"[::]:25", "127.0.0.1:25", false}, {"[0::1]:25", "[::1]:25", true},
+		{"127.0.0.1:25", "127.0.0.2:25", false}, {"127.0.0.1:25", "0.0.0.0:25", false}, {"mx.test:25", "127.0.0.1:25", false},
+		{"unix:/a", "unix:/a", true}, {"unix:/a", "unix:/b", false}, {"unix:/a", ":25", false},
+	} {
+		var a, b Address
+		if err := errors.Join(a.UnmarshalText([]byte(c.a)), b.UnmarshalText([]byte(c.b))); err != nil {
+			t.Fatal(err)
+		}
+		if got := a.Covers(b); got != c.want {
+			t.Errorf("%s covers %s: %v", a, b, got)
 		}
 	}
 }

@@ -31,6 +31,8 @@ func (c *Config) checkProxies(root config.Section) {
 				at.Errorf("%s at port %d requires the PROXY protocol: say proxy_protocol: v2 in balancer.%s", service, door.Address.Port, name)
 			case !door.Proxied() && speaks:
 				at.Errorf("%s at port %d does not take the PROXY protocol that balancer.%s speaks", service, door.Address.Port, name)
+			case balanced.ProxyProtocol == "v1" && balanced.HealthCheck != nil:
+				at.Warnf("health checks count as a client of %s: say proxy_protocol: v2 in balancer.%s, which can tell that they are none", service, name)
 			}
 		}
 	}
@@ -95,10 +97,8 @@ func (c *Cluster) checkDoors(root config.Section) {
 
 func unique(list []string) []string { return slices.Compact(slices.Sorted(slices.Values(list))) }
 
-// sameDoor reports addresses that cannot both be listened on. The address without a host is every one of the machine.
+// sameDoor reports addresses that cannot both be listened on.
 func sameDoor(a, b config.Address) bool {
-	if a.Network != b.Network || a.Port != b.Port || a.Path != b.Path || a.Network == "tcp" && a.Port == 0 {
-		return false
-	}
-	return a.Host == b.Host || a.Host == "" || b.Host == ""
+	anyPort := a.Network == "tcp" && a.Port == 0
+	return !anyPort && (a.Covers(b) || b.Covers(a))
 }
