@@ -7,6 +7,7 @@ package test
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"slices"
@@ -173,16 +174,44 @@ const each = "the same"
 // TestSameChoiceAsNGINX plays all steps, and prints them as a table with -v.
 func TestSameChoiceAsNGINX(t *testing.T) {
 	t.Parallel()
-	var stream, services strings.Builder
+	beside(t, func(t *testing.T, stages []*stage) string {
+		var services strings.Builder
+		for i, s := range stages {
+			services.WriteString(s.ourText(i))
+		}
+		return services.String()
+	})
+}
+
+// TestImportedFromNGINX plays them with the services that `posthouse import nginx` makes of NGINX's own file.
+func TestImportedFromNGINX(t *testing.T) {
+	t.Parallel()
+	beside(t, func(t *testing.T, stages []*stage) string {
+		dir, text := room(t), "stream {\n"
+		for i, s := range stages {
+			text += strings.Replace(s.nginxText(i), "listen "+s.balancers[0].address, "listen "+s.balancers[1].address, 1)
+		}
+		writeFile(t, dir, "nginx.conf", text+"}\n", 0o644)
+		r := posthouse(t, dir, "import", "nginx", "nginx.conf")
+		_, services, ok := strings.Cut(r.out, "balancer:\n")
+		if r.code != 0 || !ok { // it may have remarks, as on max_conns without a zone
+			t.Fatalf("import: %+v", r)
+		}
+		return services
+	})
+}
+
+// beside plays all steps with NGINX and with ours, whose services are given.
+func beside(t *testing.T, services func(*testing.T, []*stage) string) {
+	var stream, table strings.Builder
 	var stages []*stage
 	for i, c := range choices {
 		s := newStage(t, c)
 		stages = append(stages, s)
 		stream.WriteString(s.nginxText(i))
-		services.WriteString(s.ourText(i))
 	}
 	maillab.NGINX(t, stream.String())
-	startBalancer(t, "", services.String())
+	startBalancer(t, "", services(t, stages))
 	t.Run("steps", func(t *testing.T) {
 		for _, s := range stages {
 			t.Run(s.name, func(t *testing.T) {
@@ -191,7 +220,6 @@ func TestSameChoiceAsNGINX(t *testing.T) {
 			})
 		}
 	})
-	var table strings.Builder
 	rows := 0
 	for _, s := range stages {
 		table.WriteString(s.rows.String())
@@ -325,11 +353,13 @@ func (s *stage) fault(t *testing.T, verb, name string) {
 		t.Fatalf("no server %q to %s", name, verb)
 	}
 	b := s.backends[i]
-	faults := map[string]maillab.Fault{"refuse": maillab.Refuses, "stall": maillab.Stalls, "reset": maillab.Resets, "hide": maillab.BlackHole, "back": maillab.Works}
+	faults := map[string]maillab.Fault{"refuse": maillab.Refuses, "stall": maillab.Stalls, "hide": maillab.BlackHole, "back": maillab.Works}
 	if f, ok := faults[verb]; ok {
 		b.Be(t, f)
 	} else if verb == "kill" {
 		b.Kill(t)
+	} else if verb == "reset" {
+		b.ResetAfter(t, 1)
 	} else {
 		t.Fatalf("%q is nothing that a step can do", verb)
 	}
@@ -362,7 +392,13 @@ func (p play) calls(t *testing.T, s *stage) (got [2]string) {
 
 // call is one client.
 func (s *stage) call(t *testing.T, f *front, from string, hold bool) string {
-	c := call(t, f.address, from, 3*time.Second)
+	began := time.Now()
+	c := dialFrom(t, f.address, from)
+	c.SetDeadline(began.Add(3 * time.Second))
+	io.WriteString(c, "x") // what resets waits for that
+	c.name, c.err = c.line()
+	c.took = time.Since(began)
+	c.SetDeadline(began.Add(5 * time.Minute))
 	who := nobody(c.name)
 	if c.name == "" {
 		who = nobody(s.taker(c.LocalAddr().String()))
