@@ -19,6 +19,7 @@ type end struct {
 	gen      uint32 // in the event data: an event for an earlier descriptor of the same number does not match
 	readable bool
 	writable bool
+	urgent   bool // a byte out of band has come, in front of which splice(2) stops as if there were nothing more: copy
 	doubt    bool // a short read does not say that the socket is empty: read until a call says so
 	eof      bool // it was found
 	shut     bool // we have said our last byte to it
@@ -61,7 +62,7 @@ func (l *loop) move(f *flow) (moved bool) {
 			l.pipeOut(f)
 		case len(f.pend) > 0:
 			l.flush(f)
-		case f.bulk:
+		case f.bulk && !f.src.urgent:
 			l.pipeIn(f)
 		default:
 			l.copy(f)
@@ -134,6 +135,10 @@ func (l *loop) pipeIn(f *flow) {
 		l.release(p)
 		if err == unix.EINVAL {
 			f.bulk, f.copyOnly = false, true
+			return
+		}
+		if err == 0 {
+			f.bulk, f.full = false, 0 // the end, or an urgent byte that no event has told of yet: a read can tell
 			return
 		}
 		f.readFailed(err)

@@ -77,6 +77,9 @@ func (e *end) note(ev uint32) {
 	if ev&(unix.EPOLLRDHUP|unix.EPOLLHUP|unix.EPOLLERR|unix.EPOLLPRI) != 0 {
 		e.doubt, e.readable = true, true
 	}
+	if ev&unix.EPOLLPRI != 0 {
+		e.urgent = true
+	}
 	if ev&unix.EPOLLIN != 0 {
 		e.readable = true
 	}
