@@ -290,16 +290,22 @@ func retoldProxyProtocol(t *testing.T) {
 
 func retoldProxyProtocolIPv6(t *testing.T) {
 	a := maillab.NewBackend(t, "a", maillab.BackendOptions{Proxy: true})
-	one, two := door6(t), door6(t)
-	startBalancer(t, "", service("one", one, []string{at(a, "")}, "proxy_protocol: v1")+service("two", two, []string{at(a, "")}, "proxy_protocol: v2"))
+	one, two, port := door6(t), door6(t), maillab.FreePort(t)
+	startBalancer(t, "", service("one", one, []string{at(a, "")}, "proxy_protocol: v1")+service("two", two, []string{at(a, "")}, "proxy_protocol: v2")+
+		service("both", fmt.Sprintf(":%d", port), []string{at(a, "")}, "proxy_protocol: v1"))
 	for i, listen := range []string{one, two} {
 		c := serves(t, listen, "", "a")
 		if v := a.WaitVisits(t, i+1)[i]; v.Client.String() != c.LocalAddr().String() {
 			t.Errorf("announced is %v by %q, not %v", v.Client, v.Header, c.LocalAddr())
 		}
 	}
-	if header := a.Visits()[0].Header; !strings.HasPrefix(header, "PROXY TCP6 ::1 ::1 ") {
-		t.Errorf("header %q", header)
+	serves(t, fmt.Sprintf("127.0.0.1:%d", port), "127.0.0.8", "a")
+	serves(t, fmt.Sprintf("[::1]:%d", port), "", "a")
+	v := a.WaitVisits(t, 4)
+	for i, want := range map[int]string{0: "PROXY TCP6 ::1 ::1 ", 2: "PROXY TCP4 127.0.0.8 127.0.0.1 ", 3: "PROXY TCP6 ::1 ::1 "} {
+		if !strings.HasPrefix(v[i].Header, want) {
+			t.Errorf("header %q", v[i].Header)
+		}
 	}
 }
 
