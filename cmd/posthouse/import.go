@@ -47,7 +47,7 @@ func importNginx(o *options, file, prefix string) error {
 		return hinted(err, "give nginx.conf, or a file that its stream block includes")
 	}
 	if err != nil {
-		return err
+		return hinted(err, "give a configuration that `nginx -t` takes; relative includes begin at its folder, or at --prefix")
 	}
 	_, err = o.std.out.Write(result.YAML)
 	return err

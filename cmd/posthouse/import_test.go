@@ -48,7 +48,7 @@ func TestImportNginx(t *testing.T) {
 		{"D/web.conf", 1, "", "D/web.conf:1: server: not carried over: it is an http server (location); the balancer is TCP only\n" +
 			"posthouse: error: D/web.conf: no stream server that the balancer can take over\nposthouse: hint: give nginx.conf, or a file that its stream block includes\n"},
 		{"D/udp/only.conf", 1, "", "D/udp/only.conf:1: listen: udp is not carried over"},
-		{"D/broken.conf", 1, "", "posthouse: error: D/broken.conf:3: unexpected \"}\"\n"},
+		{"D/broken.conf", 1, "", "posthouse: error: D/broken.conf:3: unexpected \"}\"\nposthouse: hint: give a configuration that `nginx -t` takes; relative includes begin"},
 		{"D/no/posthouse", 1, "", "posthouse: error: D/no/posthouse:2: unexpected end of file"},
 		{"D/missing.conf", 1, "", "posthouse: error: D/missing.conf:1: include nowhere.conf: D/nowhere.conf: no such file or directory\n"},
 		{"D/nothing.conf", 1, "", "posthouse: error: D/nothing.conf: no such file or directory\n"},

@@ -39,7 +39,7 @@ func newRoot(std streams) *cobra.Command {
 	o := &options{std: std}
 	root := &cobra.Command{
 		Use:           "posthouse",
-		Short:         "A mail service for engineers: MX, submission and mailbox delivery with one durable queue each",
+		Short:         "A mail service for engineers: MX, submission and mailbox delivery with a durable queue each, and a TCP balancer before them",
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          none,
