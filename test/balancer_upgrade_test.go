@@ -493,7 +493,7 @@ func TestUpgradeTellsTheManager(t *testing.T) {
 	told(t, manager, "READY=1")
 	for range 2 {
 		r.upgrade(t)
-		told(t, manager, fmt.Sprintf("MAINPID=%d", r.running(t)))
+		told(t, manager, fmt.Sprintf("MAINPID=%d\nWATCHDOG=1", r.running(t)))
 		told(t, manager, "READY=1")
 		if word := next(t, manager); word != "WATCHDOG=1" {
 			t.Errorf("%q, and the new process has to feed the watchdog", word)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"strconv"
 	"sync/atomic"
 	"time"
 
@@ -23,10 +22,11 @@ func newNotifier(socket string) *notifier { return &notifier{socket: socket} }
 
 // HandOver tells the service manager that the process pid is the service from now on, and nothing more after that: what
 // becomes of this one is no concern of the manager. The other process speaks to it only when this has returned; before, it
-// would not be heard. With our own pid it takes that back. To be called while Run runs.
+// would not be heard. With our own pid it takes that back. To be called while Run runs. It feeds the watchdog for the other
+// process too, whose own turn comes only half an interval later: the last one here may be as old as that.
 func (p *Process) HandOver(pid int) error {
 	p.notify.silent.Store(false)
-	err := p.notify.send("MAINPID=" + strconv.Itoa(pid))
+	err := p.notify.send(fmt.Sprintf("MAINPID=%d\nWATCHDOG=1", pid))
 	p.notify.silent.Store(pid != os.Getpid())
 	return err
 }

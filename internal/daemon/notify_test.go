@@ -142,7 +142,7 @@ func TestHandOverIsTheLastWord(t *testing.T) {
 	if err := <-handed; err != nil {
 		t.Fatal(err)
 	}
-	if got := next(); got != "MAINPID=4711" {
+	if got := next(); got != "MAINPID=4711\nWATCHDOG=1" {
 		t.Errorf("manager was told %q", got)
 	}
 	signals <- syscall.SIGTERM
