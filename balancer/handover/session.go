@@ -25,6 +25,8 @@ type record struct {
 	ToClient    int           `json:"to_client,omitempty"`
 	ClientEOF   bool          `json:"client_eof,omitempty"`
 	ServerEOF   bool          `json:"server_eof,omitempty"`
+	ClientLost  bool          `json:"client_lost,omitempty"`
+	ServerLost  bool          `json:"server_lost,omitempty"`
 	FromClient  int64         `json:"from_client"`
 	FromServer  int64         `json:"from_server"`
 	Began       time.Time     `json:"began"`
@@ -35,7 +37,7 @@ func recordOf(s Session) record {
 	t := s.Transfer
 	return record{
 		Service: t.Front, Info: s.Info, ToServer: len(t.ToServer), ToClient: len(t.ToClient), ClientEOF: t.ClientEOF, ServerEOF: t.ServerEOF,
-		FromClient: t.FromClient, FromServer: t.FromServer, Began: t.Began, ConnectTime: t.ConnectTime,
+		ClientLost: t.ClientLost, ServerLost: t.ServerLost, FromClient: t.FromClient, FromServer: t.FromServer, Began: t.Began, ConnectTime: t.ConnectTime,
 	}
 }
 
@@ -55,7 +57,7 @@ func (r *record) check() error {
 func (r *record) session(pending []byte, fds []int) Session {
 	return Session{Info: r.Info, Transfer: loop.Transfer{
 		Front: r.Service, Client: fds[0], Server: fds[1], ToServer: pending[:r.ToServer:r.ToServer], ToClient: pending[r.ToServer:],
-		ClientEOF: r.ClientEOF, ServerEOF: r.ServerEOF, FromClient: r.FromClient, FromServer: r.FromServer,
+		ClientEOF: r.ClientEOF, ServerEOF: r.ServerEOF, ClientLost: r.ClientLost, ServerLost: r.ServerLost, FromClient: r.FromClient, FromServer: r.FromServer,
 		Began: r.Began, ConnectTime: r.ConnectTime,
 	}}
 }

@@ -133,6 +133,7 @@ type Transfer struct {
 	Client, Server         int
 	ToServer, ToClient     []byte // taken from one side and not yet written to the other; at most MaxPending each
 	ClientEOF, ServerEOF   bool   // that side has said its last byte
+	ClientLost, ServerLost bool   // and not in good order: what became of it has to become of the other side, too
 	FromClient, FromServer int64  // bytes taken so far
 	Began                  time.Time
 	ConnectTime            time.Duration

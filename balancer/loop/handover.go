@@ -99,7 +99,7 @@ func (s *session) transfer() Transfer {
 	return Transfer{
 		Front: s.lists.front.Name, Client: int(s.client.fd), Server: int(s.server.fd),
 		ToServer: s.up.pend, ToClient: s.down.pend, ClientEOF: s.client.eof, ServerEOF: s.server.eof,
-		FromClient: s.up.total, FromServer: s.down.total,
+		ClientLost: s.client.broken, ServerLost: s.server.broken, FromClient: s.up.total, FromServer: s.down.total,
 		Began: s.l.e.start.Add(s.began), ConnectTime: s.connect, Visit: s.visit,
 	}
 }
@@ -189,13 +189,18 @@ func (l *loop) adopt(t Transfer, f *Front, v Visit) {
 	s.up.total, s.down.total = t.FromClient, t.FromServer
 	l.keep(&s.up, t.ToServer)
 	l.keep(&s.down, t.ToClient)
-	if s.client.eof = t.ClientEOF; t.ClientEOF {
-		s.said(&s.client)
-	}
-	if s.server.eof = t.ServerEOF; t.ServerEOF {
-		s.said(&s.server)
-	}
+	s.ended(&s.client, t.ClientEOF, t.ClientLost)
+	s.ended(&s.server, t.ServerEOF, t.ServerLost)
 	l.join(s)
+}
+
+// ended notes how a side of a session that comes from elsewhere had ended there.
+func (s *session) ended(e *end, eof, lost bool) {
+	if e.eof, e.broken = eof, lost; lost {
+		s.reset(e, unix.ECONNRESET)
+	} else if eof {
+		s.said(e)
+	}
 }
 
 func isTCP(fd int) bool {

@@ -140,3 +140,36 @@ func TestAdoptClosed(t *testing.T) {
 		t.Error("adopted by a dead engine")
 	}
 }
+
+// TestHandOverLost has a client that was reset, which only this side knows by then, while its last bytes wait for the server:
+// whoever takes the session over resets the server, too, when these are delivered.
+func TestHandOverLost(t *testing.T) {
+	t.Parallel()
+	from, to := newLab(t, Options{}, Front{}), newLab(t, Options{}, Front{})
+	client, server := from.pair(t)
+	said := make([]byte, 32<<20)
+	_ = client.SetWriteDeadline(time.Now().Add(500 * time.Millisecond))
+	n, _ := client.Write(said)
+	if n == len(said) {
+		t.Fatal("the server's side took everything")
+	}
+	reset(t, client)
+	if _, err := server.Write([]byte("who is there?")); err != nil {
+		t.Fatal(err)
+	}
+	waitFor(t, func() (lost bool) {
+		for _, l := range from.all {
+			l.call(func() {
+				for _, e := range l.ends {
+					lost = lost || e != nil && e.broken
+				}
+			})
+		}
+		return lost
+	})
+	handOver(t, from, to)
+	_, _ = io.Copy(io.Discard, server)
+	if r := to.result(t, 0); r.Reason != ClientReset {
+		t.Errorf("%+v", r)
+	}
+}
