@@ -144,6 +144,20 @@ var choices = []choice{
 		{do: "refuse a, clients 4", want: "- b b b"},
 		{do: "back a, clients 2", want: "b b"},
 	}},
+	{name: "two tries", servers: "a max_fails=0; b max_fails=0; c max_fails=2", nginx: "|proxy_next_upstream_tries 2;", ours: "next_upstream_tries: 2", steps: []step{
+		{do: "refuse a, clients 6", want: "b c b c b c"},
+		{do: "refuse b, clients 6", want: "- c - c - c"},
+		{do: "back b, refuse c, clients 6", want: "b b b b b b"},
+	}},
+	{name: "time for tries", servers: "a max_fails=0; b max_fails=0; c max_fails=0", nginx: "|proxy_next_upstream_timeout 1500ms;", ours: "next_upstream_timeout: 1500ms", steps: []step{
+		{do: "hide a, clients 3", want: "b~ c b"},
+		{do: "hide b, clients 4", want: "c -~ c -~"},
+	}},
+	{name: "all on backups", servers: "a down; b backup max_conns=1; c backup weight=2", steps: []step{
+		{do: "clients 6", want: "c b c c b c"},
+		{do: "hold, clients 4", want: "c b c c"},
+		{do: "release, refuse c, clients 3", want: "b b b"},
+	}},
 	{name: "black hole", servers: "a; b; c backup", steps: []step{
 		{do: "clients 2", want: "a b"},
 		{do: "hide a, clients 3", want: "b~ b b"},
