@@ -37,10 +37,11 @@ peers: ## install the real peers that interop talks to (Debian, as root)
 interop: peers ## test against Postfix, Dovecot, postgrey, swaks, Mail::DKIM, Mail::SPF, OpenDKIM, systemd, Rspamd, ClamAV, SpamAssassin
 	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -count 1 -timeout 15m -tags interop ./test/... ./dovecot/... ./greylist ./delegation ./spf ./milter ./upstream ./balancer/proxy ./balancer/health ./authres ./policy/...
 
-bench: build ## beside Postfix and PostSRSd, and what the door costs; see docs/benchmarks.md
+bench: build ## beside Postfix, PostSRSd, NGINX and HAProxy, and what the door costs; see docs/benchmarks.md
 	BENCH_TOOLS="$(BENCH_TOOLS)" test/bench/run.sh
 	BENCH_TOOLS="$(BENCH_TOOLS)" test/bench/filters.sh
 	BENCH_TOOLS="$(BENCH_TOOLS)" test/bench/srs.sh
+	BENCH_TOOLS="$(BENCH_TOOLS)" test/bench/balancer.sh
 
 install: ## what build made, the unit files and their users; builds nothing, since root may have no Go
 	install -D -m 755 bin/posthouse $(DESTDIR)$(PREFIX)/bin/posthouse
