@@ -64,7 +64,7 @@ func (l *loop) event(e *end, ev uint32) {
 		l.pump(s)
 	case e == &s.server:
 		l.answered(s, ev)
-	case ev&(unix.EPOLLERR|unix.EPOLLHUP) != 0:
+	case ev&unix.EPOLLERR != 0: // EPOLLHUP alone is a unix client that has said its last word, to be delivered
 		l.end(s, ClientLeft, nil)
 	default:
 		for s.state == inHeader && e.readable {

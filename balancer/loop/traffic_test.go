@@ -170,25 +170,49 @@ func TestExchange(t *testing.T) {
 	}
 }
 
-// TestUnix has unix sockets at both sides, and a kernel that may not splice between them.
-func TestUnix(t *testing.T) {
+// TestUnixLastWord has a client at a unix socket hang up before its server is connected: what it said is delivered.
+func TestUnixLastWord(t *testing.T) {
 	t.Parallel()
+	l := bareLab(t, Options{})
+	l.backend = tcpListener(t)
+	l.serve(t, unixListener(t, "door"), Front{})
+	for range 20 {
+		c, err := net.Dial("unix", l.address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(c, "last word")
+		c.Close()
+		server := accepted(t, l.backend)
+		if b, err := io.ReadAll(server); string(b) != "last word" {
+			t.Fatalf("%q, %v", b, err)
+		}
+		server.Close()
+	}
+}
+
+// unixListener listens in a folder of its own, whose name is short.
+func unixListener(t *testing.T, name string) net.Listener {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "loop")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	listen := func(name string) net.Listener {
-		n, err := net.Listen("unix", filepath.Join(dir, name))
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { n.Close() })
-		return n
+	n, err := net.Listen("unix", filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
 	}
+	t.Cleanup(func() { n.Close() })
+	return n
+}
+
+// TestUnix has unix sockets at both sides, and a kernel that may not splice between them.
+func TestUnix(t *testing.T) {
+	t.Parallel()
 	l := bareLab(t, Options{})
-	l.backend = listen("backend")
-	l.serve(t, listen("door"), Front{})
+	l.backend = unixListener(t, "backend")
+	l.serve(t, unixListener(t, "door"), Front{})
 	exchange(t, func() (net.Conn, error) { return net.Dial("unix", l.address) }, l.backend, 60)
 	if r := l.result(t, 59); r.Duration <= 0 || r.ConnectTime <= 0 {
 		t.Errorf("%+v", r)
