@@ -158,6 +158,29 @@ func TestConnectTimeout(t *testing.T) {
 	}
 }
 
+// TestStarvedTooLong has a session wait in vain for a descriptor: no server is blamed.
+func TestStarvedTooLong(t *testing.T) {
+	t.Parallel()
+	l := bareLab(t, Options{Loops: 1})
+	v := l.visit(full(t))
+	l.serve(t, tcpListener(t), Front{Open: func(Arrival) Visit { return v }})
+	c := l.dial(t)
+	waitFor(t, func() bool { return l.Stats().Sessions == 1 })
+	l.all[0].call(func() {
+		for _, e := range l.all[0].ends {
+			if e != nil && e == &e.s.client {
+				l.all[0].hangUp(&e.s.server)
+				e.s.state = starved
+				l.all[0].connectTimeout(e.s)
+			}
+		}
+	})
+	wantEOF(t, c)
+	if r := l.result(t, 0); r.Reason != NoServer || len(v.whys) != 2 || !errors.Is(v.whys[1], syscall.EMFILE) {
+		t.Errorf("%+v %v", r, v.whys)
+	}
+}
+
 // TestClientLeft has a client vanish while its server does not answer.
 func TestClientLeft(t *testing.T) {
 	t.Parallel()

@@ -218,9 +218,13 @@ func (l *loop) answered(s *session, ev uint32) {
 }
 
 func (l *loop) connectTimeout(s *session) {
+	why := fmt.Errorf("connect: no answer in %v: %w", s.lists.front.ConnectTimeout, os.ErrDeadlineExceeded)
+	if s.state == starved {
+		why = os.NewSyscallError("socket", unix.EMFILE) // nobody was asked
+	}
 	l.hangUp(&s.server)
 	s.unlist()
-	l.try(s, fmt.Errorf("connect: no answer in %v: %w", s.lists.front.ConnectTimeout, os.ErrDeadlineExceeded))
+	l.try(s, why)
 }
 
 // establish begins to move bytes: the preamble, and what the client sent behind its PROXY header, first.
