@@ -8,7 +8,6 @@ import (
 	"net/netip"
 
 	"posthouse/balancer/loop"
-	"posthouse/internal/listen"
 	"posthouse/limit"
 )
 
@@ -55,7 +54,8 @@ func (b *Balancer) Adopt(t loop.Transfer, i Info) error {
 		w.service.clients.Acquire(v.limited, 0)
 	}
 	w.service.counts.begin()
-	if err := b.engine.Adopt(t, w.front(listen.Config{}), v); err != nil {
+	if err := b.engine.Adopt(t, w.inherited(), v); err != nil {
+		v.Done(loop.Result{Reason: loop.Failed, Err: err})
 		return fmt.Errorf("%s: take over the session of %s: %w", t.Front, client(i.Client), err)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -402,5 +403,21 @@ func TestServeWhatIsNotThere(t *testing.T) {
 	}
 	if err := idle.Reload(b.options); err == nil {
 		t.Error("a reload after the end")
+	}
+}
+
+// TestAdoptFails: a session that cannot be taken over after all counts nowhere.
+func TestAdoptFails(t *testing.T) {
+	t.Parallel()
+	x := backend(t, "x")
+	b := run(t, fmt.Sprintf("client_connection_count_limit: 5, upstream: [%q]", x.Addr()))
+	at := netip.MustParseAddrPort(x.Addr())
+	i := Info{Client: netip.MustParseAddrPort("192.0.2.1:1000"), Server: at.String(), Address: at, Limited: true}
+	if err := b.Adopt(loop.Transfer{Front: "s", Client: -1, Server: -1}, i); err == nil {
+		t.Error("a session without descriptors was taken over")
+	}
+	s := b.services["s"]
+	if n := s.counts.current.Load(); n != 0 || s.clients.Len() != 0 || b.server(x.Addr()).Connections != 0 {
+		t.Errorf("%d sessions, %d clients, %+v", n, s.clients.Len(), b.server(x.Addr()))
 	}
 }

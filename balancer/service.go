@@ -66,7 +66,8 @@ type way struct {
 	allow, deny *accessList
 	exempt      *networks // from the limits of one client
 	servers     map[string]*serverCounts
-	checks      *checks // nil: none
+	checks      *checks            // nil: none
+	inherited   func() *loop.Front // of all sessions that another process has begun: one, since each has lists of its own in the loops
 
 	placing sync.Mutex // one change of the group's addresses at a time
 }
@@ -74,6 +75,7 @@ type way struct {
 // newWay makes a way, with the state of the servers that old has too; old may be nil.
 func (s *service) newWay(c *Service, exempt *networks, old *way) *way {
 	w := &way{Service: c, service: s, exempt: exempt, servers: make(map[string]*serverCounts)}
+	w.inherited = sync.OnceValue(func() *loop.Front { return w.front(listen.Config{}) })
 	w.group = upstream.NewPlaced(c.Upstream, upstream.Options{Method: c.Method, SlowStart: time.Duration(c.SlowStart)})
 	if old != nil {
 		w.group.Inherit(old.group)
