@@ -197,10 +197,20 @@ func retoldLimitConnAnnounced(t *testing.T) {
 
 func retoldProxy(t *testing.T) {
 	a, listen := maillab.NewBackend(t, "a", maillab.BackendOptions{}), door(t)
-	startBalancer(t, "", service("s", listen, []string{at(a, "")}, "connect_timeout: 1s"))
+	startBalancer(t, "", service("s", listen, []string{at(a, "")}, "connect_timeout: 1s", "timeout: 2s"))
+	began := time.Now()
+	idle, busy := serves(t, listen, "", "a"), serves(t, listen, "", "a")
+	for range 10 {
+		time.Sleep(300 * time.Millisecond) // a client's pace
+		busy.says(t, "x")
+	}
+	if idle.closed(t); time.Since(began) > 8*time.Second {
+		t.Errorf("the idle session lasted %v", time.Since(began))
+	}
+	busy.says(t, "one that talks stays")
 	c := serves(t, listen, "", "a")
 	c.says(t, "one")
-	time.Sleep(1500 * time.Millisecond) // connect_timeout is about connecting, and must have ended with that
+	time.Sleep(1100 * time.Millisecond) // connect_timeout is about connecting, and must have ended with that
 	c.says(t, "two")
 	a.Kill(t)
 	c.closed(t)
