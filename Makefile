@@ -34,7 +34,7 @@ fuzz: ## every fuzz target for FUZZTIME
 peers: ## install the real peers that interop talks to (Debian, as root)
 	test/peers.sh
 
-interop: peers ## test against Postfix, Dovecot, postgrey, swaks, Mail::DKIM, Mail::SPF, OpenDKIM, systemd, Rspamd, ClamAV, SpamAssassin
+interop: peers ## test against Postfix, Dovecot, postgrey, swaks, Mail::DKIM, Mail::SPF, OpenDKIM, systemd, Rspamd, ClamAV, SpamAssassin, NGINX, HAProxy
 	PATH="$$PATH:/usr/sbin:/sbin" $(GO) test -count 1 -timeout 15m -tags interop ./test/... ./dovecot/... ./greylist ./delegation ./spf ./milter ./upstream ./balancer/proxy ./balancer/health ./authres ./policy/...
 
 bench: build ## beside Postfix, PostSRSd, NGINX and HAProxy, and what the door costs; see docs/benchmarks.md
