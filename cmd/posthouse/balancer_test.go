@@ -3,10 +3,12 @@
 package main
 
 import (
+	"io/fs"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -47,6 +49,19 @@ func TestPrintChanged(t *testing.T) {
 	want := "imaps: imap.example.test:993: drained, 1 connection left\nsmtp: imap.example.test:25 (192.0.2.1): takes connections again\n"
 	if err != nil || out.String() != want {
 		t.Errorf("%v\n%s", err, out.String())
+	}
+}
+
+// Who may not ask, and who may not write, is told who may.
+func TestNoRights(t *testing.T) {
+	t.Parallel()
+	denied := &fs.PathError{Op: "open", Path: "state/balancer", Err: syscall.EACCES}
+	for err, want := range map[error]string{unanswered(denied): "ask as the user", started(denied): "data_dir"} {
+		var out strings.Builder
+		report(&out, err)
+		if !strings.Contains(out.String(), "state/balancer") || !strings.Contains(out.String(), "hint: "+want) {
+			t.Error(out.String())
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -88,13 +89,21 @@ func askBalancer[T any](ctx context.Context, o *options, verb string, args balan
 		all = append(all, one)
 		return nil
 	})
-	if errors.Is(err, admin.ErrNotRunning) {
-		return nil, hinted(fmt.Errorf("balancer: %w", err), "start it: `posthouse balancer`, or `systemctl start posthouse@balancer`")
-	}
 	if err != nil {
-		return nil, fmt.Errorf("balancer: %w", err)
+		return nil, unanswered(fmt.Errorf("balancer: %w", err))
 	}
 	return all, nil
+}
+
+// unanswered adds the way out to what keeps a balancer from answering.
+func unanswered(err error) error {
+	switch {
+	case errors.Is(err, admin.ErrNotRunning):
+		return hinted(err, "start it: `posthouse balancer`, or `systemctl start posthouse@balancer`")
+	case errors.Is(err, fs.ErrPermission):
+		return hinted(err, "ask as the user that the balancer runs as, or as root: its socket is for them alone")
+	}
+	return err
 }
 
 // printEach prints one JSON object a line.

@@ -5,6 +5,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"syscall"
 
@@ -75,6 +76,8 @@ func started(err error) error {
 		return hinted(err, "start it without --take-over; the process that runs must have the same data_dir")
 	case errors.Is(err, syscall.EACCES) && strings.Contains(err.Error(), "listen"):
 		return hinted(err, "ports below 1024 need CAP_NET_BIND_SERVICE, or sockets from systemd")
+	case errors.Is(err, fs.ErrPermission):
+		return hinted(err, "data_dir, and what is in it, has to be the user's as whom the service runs")
 	}
 	return err
 }
