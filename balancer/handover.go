@@ -9,6 +9,7 @@ import (
 
 	"posthouse/balancer/loop"
 	"posthouse/limit"
+	"posthouse/upstream"
 )
 
 // Info is what the process that takes a session over needs to know beside loop.Transfer.
@@ -17,6 +18,56 @@ type Info struct {
 	Server  string         `json:"server,omitempty"`  // as configured: "host:port", unix:/path
 	Address netip.AddrPort `json:"address,omitzero"`  // of the server; zero for a unix socket
 	Limited bool           `json:"limited,omitempty"` // counts for client_connection_count_limit
+}
+
+// Unwell is an address of a server that the health checks have found dead.
+type Unwell struct {
+	Service string         `json:"service"`
+	Server  string         `json:"server"`
+	Address netip.AddrPort `json:"address,omitzero"`
+	Why     string         `json:"why"`
+}
+
+// maxUnwell bounds what Unwell says, in bytes. Of the rest the other process finds out by itself.
+const maxUnwell = 16 << 10
+
+// Unwell is for the SetUnwell of a process that takes over.
+func (b *Balancer) Unwell() []Unwell {
+	var all []Unwell
+	size := 0
+	for _, w := range b.ways() {
+		for _, m := range w.group.Members() {
+			st := m.Status()
+			if st.State != upstream.Unhealthy {
+				continue
+			}
+			u := Unwell{w.service.name, m.Name(), m.Addr(), fmt.Sprintf("%.200s", st.Why)}
+			if size += len(u.Service) + len(u.Server) + len(u.Why) + 100; size > maxUnwell {
+				return all
+			}
+			all = append(all, u)
+		}
+	}
+	return all
+}
+
+// SetUnwell believes what another process has found out, until the first check of this one, so that no client pays for an upgrade. It
+// is for a Balancer that does not Run yet.
+func (b *Balancer) SetUnwell(all []Unwell) {
+	for _, w := range b.ways() {
+		if w.checks == nil {
+			continue // nobody would take it back
+		}
+		for _, m := range w.group.Members() {
+			at := placeOf(m)
+			for _, u := range all {
+				if u.Service == w.service.name && at == (place{u.Server, u.Address}) {
+					m.SetHealthy(false, u.Why)
+					w.look(m)
+				}
+			}
+		}
+	}
 }
 
 // Surrender closes the doors and gives every session to another process, once it is established. An error of give leaves

@@ -125,6 +125,7 @@ func TestHandOver(t *testing.T) {
 	sent := Session{Info: balancer.Info{Client: netip.MustParseAddrPort("192.0.2.1:4711"), Server: "a.test:143", Address: netip.MustParseAddrPort("[2001:db8::1]:143")},
 		Transfer: loop.Transfer{Front: "imap", Client: client, Server: server, ToServer: big, ToClient: []byte("x"), ClientEOF: true,
 			FromClient: 1 << 40, FromServer: 7, Began: time.Now().Add(-time.Hour).Round(0), ConnectTime: time.Millisecond}}
+	standing := Standing{[]string{"imap b.test"}, []balancer.Unwell{{Service: "imap", Server: "a.test:143", Address: netip.MustParseAddrPort("192.0.2.3:143"), Why: "silent"}}}
 	ended := r.meet(t, func(s *Successor) error {
 		if s.PID != os.Getpid() {
 			return fmt.Errorf("pid %d", s.PID)
@@ -135,7 +136,7 @@ func TestHandOver(t *testing.T) {
 		if err := s.Await(within(t), soon()); err != nil {
 			return err
 		}
-		if err := s.Go([]string{"imap b.test"}); err != nil {
+		if err := s.Go(standing); err != nil {
 			return err
 		}
 		if err := s.Give(sent); err != nil {
@@ -165,9 +166,9 @@ func TestHandOver(t *testing.T) {
 	if l, ok := p.Take("a"); ok {
 		t.Errorf("a third a: %+v", l)
 	}
-	drained, alone, err := p.Ready(within(t), soon())
-	if err != nil || alone || !slices.Equal(drained, []string{"imap b.test"}) {
-		t.Fatalf("%q, %v, %v", drained, alone, err)
+	how, alone, err := p.Ready(within(t), soon())
+	if err != nil || alone || !slices.Equal(how.Drained, standing.Drained) || !slices.Equal(how.Unwell, standing.Unwell) {
+		t.Fatalf("%+v, %v, %v", how, alone, err)
 	}
 	var got []Session
 	if n, err := p.Sessions(within(t), maillab.Patience, func(s Session) error { got = append(got, s); return nil }); n != 1 || err != nil {
@@ -291,7 +292,7 @@ func TestSessionStaysWhenTheSuccessorDies(t *testing.T) {
 	client, clientEnd := pipe(t)
 	server, _ := pipe(t)
 	ended := r.meet(t, func(s *Successor) error {
-		if err := errors.Join(s.Offer(nil), s.Await(within(t), soon()), s.Go(nil)); err != nil {
+		if err := errors.Join(s.Offer(nil), s.Await(within(t), soon()), s.Go(Standing{})); err != nil {
 			return err
 		}
 		mine := Session{Transfer: loop.Transfer{Front: "imap", Client: client, Server: server}}

@@ -106,29 +106,28 @@ func (p *Predecessor) Take(name string) (Listener, bool) {
 }
 
 // Ready says that this process can do the work, closes the listeners that were not taken, and waits for the word to go on.
-// Returned is what is drained; alone says that the predecessor has died meanwhile, so that this process is the service
+// Returned is how the servers stand; alone says that the predecessor has died meanwhile, so that this process is the service
 // whatever it knows. With an error the predecessor goes on, and this process must not.
-func (p *Predecessor) Ready(ctx context.Context, deadline time.Time) (drained []string, alone bool, err error) {
+func (p *Predecessor) Ready(ctx context.Context, deadline time.Time) (how Standing, alone bool, err error) {
 	release := context.AfterFunc(ctx, func() { _ = p.link.conn.CloseRead() })
 	defer release()
 	if err := p.link.tell(ready, nil); err != nil && !died(err) {
-		return nil, false, err
+		return how, false, err
 	}
 	got, err := p.link.receive(deadline)
 	switch {
 	case ctx.Err() != nil:
-		return nil, false, ctx.Err()
+		return how, false, ctx.Err()
 	case died(err):
-		return nil, true, p.closeListeners()
+		return how, true, p.closeListeners()
 	case err != nil:
-		return nil, false, fmt.Errorf("process %d does not say that this one may go on: %w", p.PID, err)
+		return how, false, fmt.Errorf("process %d does not say that this one may go on: %w", p.PID, err)
 	}
 	defer got.close()
-	var r readiness
-	if err := got.decode(goOn, &r); err != nil {
-		return nil, false, err
+	if err := got.decode(goOn, &how); err != nil {
+		return how, false, err
 	}
-	return r.Drained, false, p.closeListeners()
+	return how, false, p.closeListeners()
 }
 
 // died reports a peer that hung up without a word.

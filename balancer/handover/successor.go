@@ -10,6 +10,8 @@ import (
 	"os"
 	"syscall"
 	"time"
+
+	"posthouse/balancer"
 )
 
 // Listener is an open socket by the name under which the other process looks for it. Several may have the same.
@@ -110,13 +112,14 @@ func (s *Successor) Await(ctx context.Context, deadline time.Time) error {
 	return p.decode(ready, nil)
 }
 
-// readiness is what Go tells.
-type readiness struct {
-	Drained []string `json:"drained,omitempty"`
+// Standing is how the servers stand, which Go tells.
+type Standing struct {
+	Drained []string          `json:"drained,omitempty"`
+	Unwell  []balancer.Unwell `json:"unwell,omitempty"`
 }
 
 // Go makes the successor the service. An error says that it is not: it has died in between.
-func (s *Successor) Go(drained []string) error { return s.link.tell(goOn, readiness{drained}) }
+func (s *Successor) Go(how Standing) error { return s.link.tell(goOn, how) }
 
 // Give sends a session and waits until it is the successor's. Its descriptors here are then closed. With an error it stays
 // here, and the successor does not have it.

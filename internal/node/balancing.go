@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"posthouse/balancer"
+	"posthouse/balancer/handover"
 	"posthouse/internal/admin"
 	"posthouse/internal/daemon"
 )
@@ -24,9 +25,16 @@ type balancing struct {
 	log *slog.Logger
 
 	balancer *balancer.Balancer
-	doors    []net.Listener
+	doors    []door
 	turn     sync.RWMutex // one hand-over, or any number of commands
 	over     bool         // another process has taken over: commands are its matter
+}
+
+// door is an open listener of a service of the balancer: the i-th of its section.
+type door struct {
+	service string
+	i       int
+	net.Listener
 }
 
 func (p *process) newBalancing() *balancing {
@@ -79,14 +87,22 @@ func (b *balancing) listen(ctx context.Context) error {
 	for _, service := range sortedKeys(b.current.Balancer) {
 		for i, c := range b.current.Balancer[service].Listen {
 			l, err := b.ports.door(ctx, c)
-			if err == nil {
-				b.doors = append(b.doors, l)
-				err = b.balancer.Serve(service, i, l)
-			}
 			if err != nil {
 				return errors.Join(fmt.Errorf("%s: %w", service, err), b.closeSockets())
 			}
+			b.doors = append(b.doors, door{service, i, l})
 			b.listeners = append(b.listeners, Listener{service, doorName(l), note(c)})
+		}
+	}
+	return nil
+}
+
+// accept lets clients in. It comes after all that may fail, and after the word of a process before this one: whom a process
+// accepts that then ends is cut.
+func (b *balancing) accept(context.Context) error {
+	for _, d := range b.doors {
+		if err := b.balancer.Serve(d.service, d.i, d.Listener); err != nil {
+			return fmt.Errorf("%s: %w", d.service, err)
 		}
 	}
 	return nil
@@ -122,11 +138,11 @@ func (b *balancing) verbs() map[string]admin.Handler {
 	return verbs
 }
 
-// yield calls give, which tells another process what is drained, while no command runs; none runs after it.
-func (b *balancing) yield(give func(drained []string) error) error {
+// yield calls give, which tells another process how the servers stand, while no command runs; none runs after it.
+func (b *balancing) yield(give func(handover.Standing) error) error {
 	b.turn.Lock()
 	defer b.turn.Unlock()
-	err := give(b.balancer.Drained())
+	err := give(handover.Standing{Drained: b.balancer.Drained(), Unwell: b.balancer.Unwell()})
 	b.over = err == nil
 	return err
 }

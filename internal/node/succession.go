@@ -100,10 +100,10 @@ func (s *succession) close() error {
 	return nil
 }
 
-// succeed waits for the predecessor's word. What was drained there since we began to start is drained here.
+// succeed waits for the predecessor's word. What is drained there is drained here, and what is unwell there is unwell.
 func (s *succession) succeed(ctx context.Context) error {
 	from := s.ports.from
-	drained, alone, err := from.Ready(ctx, time.Now().Add(readyTimeout))
+	how, alone, err := from.Ready(ctx, time.Now().Add(readyTimeout))
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,8 @@ func (s *succession) succeed(ctx context.Context) error {
 		s.Log.Warn("the process before has died; its sessions are lost, its listeners are not", "pid", from.PID)
 		return nil
 	}
-	if err := s.balancing.balancer.SetDrained(drained); err != nil {
+	s.balancing.balancer.SetUnwell(how.Unwell)
+	if err := s.balancing.balancer.SetDrained(how.Drained); err != nil {
 		s.Log.Error("not everything that was drained is", "error", err) // too late to go back
 	}
 	return nil
@@ -177,11 +178,11 @@ func (s *succession) yield(stop context.Context, next *handover.Successor) error
 	if err := next.Await(stop, time.Now().Add(readyTimeout)); err != nil {
 		return err
 	}
-	err := s.balancing.yield(func(drained []string) error {
+	err := s.balancing.yield(func(how handover.Standing) error {
 		if err := s.daemon.HandOver(next.PID); err != nil {
 			s.Log.Warn("service manager not told of the new process", "pid", next.PID, "error", err)
 		}
-		return next.Go(drained)
+		return next.Go(how)
 	})
 	if err != nil {
 		s.takeBack()
