@@ -372,10 +372,23 @@ func (s *stage) fault(t *testing.T, verb, name string) {
 		b.Be(t, f)
 	} else if verb == "kill" {
 		b.Kill(t)
+		s.lost(t, name)
 	} else if verb == "reset" {
 		b.ResetAfter(t, 1)
 	} else {
 		t.Fatalf("%q is nothing that a step can do", verb)
+	}
+}
+
+// lost waits until all who were held by a server that is killed have seen it: by then the balancers have counted them off.
+func (s *stage) lost(t *testing.T, server string) {
+	for _, f := range s.balancers {
+		for _, c := range f.held {
+			if c.name == server {
+				c.SetDeadline(time.Now().Add(maillab.Patience))
+				_, _ = io.Copy(io.Discard, c.r)
+			}
+		}
 	}
 }
 
