@@ -13,7 +13,6 @@ import (
 	"sync"
 
 	"posthouse/balancer"
-	"posthouse/balancer/handover"
 	"posthouse/internal/admin"
 	"posthouse/internal/daemon"
 )
@@ -138,11 +137,11 @@ func (b *balancing) verbs() map[string]admin.Handler {
 	return verbs
 }
 
-// yield calls give, which tells another process how the servers stand, while no command runs; none runs after it.
-func (b *balancing) yield(give func(handover.Standing) error) error {
+// yield calls give, which tells another process what is drained, while no command runs; none runs after it.
+func (b *balancing) yield(give func(drained []string) error) error {
 	b.turn.Lock()
 	defer b.turn.Unlock()
-	err := give(handover.Standing{Drained: b.balancer.Drained(), Unwell: b.balancer.Unwell()})
+	err := give(b.balancer.Drained())
 	b.over = err == nil
 	return err
 }

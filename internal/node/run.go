@@ -96,6 +96,11 @@ func (p *process) addParts(handedOver, leave func()) error {
 	p.daemon.Add(daemon.Part{Name: "watcher", Run: p.follow})
 	p.addAdmin()
 	upgrade.addPart()
+	for _, r := range p.services {
+		if b, ok := r.(*balancing); ok {
+			p.daemon.Add(daemon.Part{Name: Balancer + " doors", Start: b.accept})
+		}
+	}
 	p.daemon.Add(daemon.Part{Name: "ready", Start: func(context.Context) error {
 		if p.Ready != nil {
 			p.Ready(p.listeners)
