@@ -13,6 +13,7 @@ import (
 	"sync"
 
 	"posthouse/balancer"
+	"posthouse/balancer/handover"
 	"posthouse/internal/admin"
 	"posthouse/internal/daemon"
 )
@@ -137,11 +138,11 @@ func (b *balancing) verbs() map[string]admin.Handler {
 	return verbs
 }
 
-// yield calls give, which tells another process what is drained, while no command runs; none runs after it.
-func (b *balancing) yield(give func(drained []string) error) error {
+// yield calls give, which tells another process how the servers stand, while no command runs; none runs after it.
+func (b *balancing) yield(give func(handover.Standing) error) error {
 	b.turn.Lock()
 	defer b.turn.Unlock()
-	err := give(b.balancer.Drained())
+	err := give(handover.Standing{Drained: b.balancer.Drained(), Unwell: b.balancer.Unwell()})
 	b.over = err == nil
 	return err
 }
