@@ -60,7 +60,7 @@ func ListenControl(path string, verbs map[string]Handler, log *slog.Logger) (*Co
 
 // NewControl is for a socket that is open already; it is the Control's from now on.
 func NewControl(l *Private, verbs map[string]Handler, log *slog.Logger) *Control {
-	return &Control{listener: newBounded(l.UnixListener, controlConnections), socket: l, verbs: verbs, log: log}
+	return &Control{listener: newBounded(patient{l.UnixListener}, controlConnections), socket: l, verbs: verbs, log: log}
 }
 
 // Serve answers until stop ends; requests under way end with hard. The file is gone when it returns.
