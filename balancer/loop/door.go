@@ -116,7 +116,7 @@ func (d *Door) SetFront(f *Front) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.plain && !d.closed {
-		untune(d.fd)
+		f.untune(d.fd)
 		if err := f.tune(d.fd); err != nil {
 			d.e.say("the socket options of a listener were not all set", "front", f.Name, "error", err)
 		}

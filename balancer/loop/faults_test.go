@@ -415,6 +415,49 @@ func TestOptions(t *testing.T) {
 	})
 }
 
+// TestOptionsStay: who comes in the middle of a reload is given the options that it does not change.
+func TestOptionsStay(t *testing.T) {
+	t.Parallel()
+	n := tcpListener(t)
+	l := bareLab(t, Options{})
+	f := Front{UserTimeout: 7 * time.Second, KeepAlive: 11 * time.Second, Open: func(Arrival) Visit { return nil }}
+	l.serve(t, n, f)
+	raw, err := n.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan struct{})
+	var reloads sync.WaitGroup
+	reloads.Go(func() {
+		defer close(over)
+		for range 20_000 {
+			l.door.SetFront(&f)
+		}
+	})
+	_ = raw.Control(func(fd uintptr) {
+		for busy := true; busy && !t.Failed(); {
+			select {
+			case <-over:
+				busy = false
+			default:
+			}
+			if v, err := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT); err != nil || v != 7000 {
+				t.Errorf("TCP_USER_TIMEOUT is %d, %v", v, err)
+			}
+			if v, err := unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_KEEPALIVE); err != nil || v != 1 {
+				t.Errorf("SO_KEEPALIVE is %d, %v", v, err)
+			}
+		}
+	})
+	reloads.Wait()
+	l.door.SetFront(&Front{Open: f.Open})
+	_ = raw.Control(func(fd uintptr) {
+		if v, _ := unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT); v != 0 {
+			t.Errorf("TCP_USER_TIMEOUT is still %d", v)
+		}
+	})
+}
+
 func TestShutdownWaits(t *testing.T) {
 	t.Parallel()
 	l := newLab(t, Options{}, Front{})

@@ -178,10 +178,15 @@ func (f *Front) tune(fd int32) error {
 	return nil
 }
 
-// untune takes back from a listening socket what another Front asked for.
-func untune(fd int32) {
-	setOption(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 0)
-	setOption(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0)
+// untune takes back from a listening socket what another Front asked for and f does not. What both ask for stays all the while:
+// clients come meanwhile.
+func (f *Front) untune(fd int32) {
+	if f.UserTimeout <= 0 {
+		setOption(fd, unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, 0)
+	}
+	if f.KeepAlive <= 0 {
+		setOption(fd, unix.SOL_SOCKET, unix.SO_KEEPALIVE, 0)
+	}
 }
 
 // abort makes the close of fd a reset, unless bytes are still on their way to the peer: these a reset would throw away.
