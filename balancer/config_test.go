@@ -3,6 +3,7 @@
 package balancer
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -97,6 +98,23 @@ func TestNotItself(t *testing.T) {
 		if _, report := parse(t, keys); len(report.Problems) > 0 {
 			t.Errorf("%s:\n%s", keys, said(report))
 		}
+	}
+}
+
+// Each time of the file is the one that the sessions get.
+func TestTimesOfSessions(t *testing.T) {
+	t.Parallel()
+	keys := `connect_timeout: 2s, timeout: 3h, proxy_protocol_timeout: 4s, user_timeout: 5s, keepalive: 6s, ` + small
+	b, err := New(Options{Config: service1(t, keys), Resolver: &dns{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	w := b.ways()[0]
+	f := w.front(w.Listen[0])
+	got := []time.Duration{f.ConnectTimeout, f.IdleTimeout, f.HeaderTimeout, f.UserTimeout, f.KeepAlive}
+	if want := []time.Duration{2 * time.Second, 3 * time.Hour, 4 * time.Second, 5 * time.Second, 6 * time.Second}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
 	}
 }
 
