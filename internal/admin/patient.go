@@ -33,7 +33,7 @@ func patiently[T any](accept func() (T, error)) (T, error) {
 		if !passing(err) {
 			return c, err
 		}
-		time.Sleep(acceptPause)
+		time.Sleep(acceptPause) // nothing tells when a descriptor is free again
 	}
 }
 
