@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
@@ -181,8 +182,8 @@ var choices = []choice{
 // allOut is where we differ: NGINX serves nobody until a fail_timeout is over.
 const allOut = "when all are out, each is tried once"
 
-// each stands for what nobody can know beforehand, since ports change from run to run: both have to choose the same, and not only
-// one server.
+// each stands for what nobody can know beforehand, since ports change from run to run: both have to choose the same, and where many
+// come not only one server.
 const each = "the same"
 
 // TestSameChoiceAsNGINX plays all steps, and prints them as a table with -v.
@@ -302,7 +303,9 @@ func (s *stage) play(t *testing.T) {
 			want[1], note = step.ours, ": "+step.why
 		}
 		if step.want == each {
-			spread(t, got[0])
+			if p.clients >= 24 { // twelve may all belong to one of the two servers that are left
+				spread(t, got[0])
+			}
 			want[0], want[1] = got[0], got[0]
 		}
 		for i, who := range []string{"NGINX", "we"} {
@@ -392,9 +395,11 @@ func (s *stage) lost(t *testing.T, server string) {
 	}
 }
 
-// hangUp closes a connection and waits until its server has seen that: by then the balancer has counted it off.
+// hangUp cuts a connection by RST, which leaves nothing half-closed, and waits until its server has seen that: by then the balancer has
+// counted it off.
 func (s *stage) hangUp(t *testing.T, c *caller) {
 	client := netip.MustParseAddrPort(c.LocalAddr().String())
+	_ = c.Conn.(*net.TCPConn).SetLinger(0)
 	c.Close()
 	maillab.Wait(t, maillab.Patience, "end of a session", func() bool {
 		return !slices.ContainsFunc(s.backends, func(b *maillab.Backend) bool { return b.Serves(client) })
