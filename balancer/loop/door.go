@@ -32,9 +32,11 @@ type Door struct {
 	closed bool
 }
 
-// entrance is a door in one loop.
+// entrance is a door in one loop. One loop at a time listens at it: a new client wakes nobody else. (EPOLLEXCLUSIVE cannot
+// see to that, since a loop does not sleep in its own epoll descriptor but in Go's.)
 type entrance struct {
 	*Door
+	mine  bool   // this loop is the one
 	lists *lists // of the front last seen
 }
 
@@ -50,9 +52,10 @@ func (e *Engine) Serve(l net.Listener, f *Front) (*Door, error) {
 		closeFD(d.fd)
 		return nil, fmt.Errorf("serve %s: %w", l.Addr(), err)
 	}
+	first := e.quietest()
 	for _, lp := range e.all {
 		var err error
-		if !lp.call(func() { err = lp.addDoor(d) }) {
+		if !lp.call(func() { err = lp.addDoor(d, lp == first) }) {
 			err = net.ErrClosed
 		}
 		if err != nil {
@@ -141,21 +144,55 @@ func (d *Door) Close() {
 	closeFD(d.fd)
 }
 
-func (l *loop) addDoor(d *Door) error {
-	l.doors[d.fd] = &entrance{Door: d}
-	if l.paused {
-		return nil
-	}
-	return l.listen(d)
+func (l *loop) addDoor(d *Door, mine bool) error {
+	in := &entrance{Door: d, mine: mine}
+	l.doors[d.fd] = in
+	return l.listen(in)
 }
 
-// listen wakes one of the loops for a client, not all: EPOLLEXCLUSIVE.
-func (l *loop) listen(d *Door) error {
-	ev := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLEXCLUSIVE, Fd: d.fd}
+// listen has a new client wake this loop, if the door is its own and it takes any.
+func (l *loop) listen(d *entrance) error {
+	if !d.mine || l.paused {
+		return nil
+	}
+	ev := unix.EpollEvent{Events: unix.EPOLLIN, Fd: d.fd}
 	if err := epollControl(l.ep, unix.EPOLL_CTL_ADD, int(d.fd), &ev); err != 0 {
 		return os.NewSyscallError("epoll_ctl", err)
 	}
 	return nil
+}
+
+func (l *loop) ignore(d *entrance) {
+	if d.mine && !l.paused {
+		epollControl(l.ep, unix.EPOLL_CTL_DEL, int(d.fd), &unix.EpollEvent{})
+	}
+}
+
+// passOn gives the door to the loop with the fewest sessions, if this one has clearly more, and reports that.
+func (l *loop) passOn(d *entrance) bool {
+	to := l.e.quietest()
+	if few := to.sessions.Load(); to == l || l.sessions.Load() <= few+few/4+leastLead {
+		return false
+	}
+	l.ignore(d)
+	d.mine = false
+	to.do(func() { to.takeOn(d.Door) }) // in vain only when all loops end
+	return true
+}
+
+// leastLead is how many sessions more a loop may have than another before doors change hands.
+const leastLead = 2
+
+// takeOn listens at a door from now on, if it has not been closed on the way here.
+func (l *loop) takeOn(d *Door) {
+	in := l.doors[d.fd]
+	if in == nil || in.Door != d {
+		return
+	}
+	in.mine = true
+	if err := l.listen(in); err != nil {
+		l.pause("a listener was lost", err)
+	}
 }
 
 func (l *loop) removeDoor(d *Door) {
@@ -164,7 +201,7 @@ func (l *loop) removeDoor(d *Door) {
 		return
 	}
 	delete(l.doors, d.fd)
-	epollControl(l.ep, unix.EPOLL_CTL_DEL, int(d.fd), &unix.EpollEvent{})
+	l.ignore(in)
 	if in.lists != nil {
 		l.dropLists(in.lists)
 	}
@@ -182,6 +219,9 @@ func (l *loop) accept(d *entrance) {
 			l.sessions.Add(1)
 			l.accepted.Add(1)
 			l.admit(d, fd)
+			if l.passOn(d) {
+				return
+			}
 			continue
 		}
 		l.e.count.Add(-1)

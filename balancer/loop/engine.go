@@ -71,7 +71,7 @@ func (o *Options) fill() error {
 		return os.NewSyscallError("getrlimit", err)
 	}
 	if o.Loops <= 0 {
-		o.Loops = runtime.GOMAXPROCS(0)
+		o.Loops = max(runtime.NumCPU()/2, 1)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -4,8 +4,8 @@
 // bytes both ways until both sides have said their last. It knows nothing of upstream groups, access lists or PROXY
 // headers; those are behind the functions of a Front.
 //
-// Sessions live in a few event loops on epoll(7), one per core, over raw non-blocking descriptors; there is no goroutine
-// per connection. A session stays in the loop that accepted it. An idle session costs two descriptors and under one KiB.
+// Sessions live in a few event loops on epoll(7), over raw non-blocking descriptors; there is no goroutine per connection.
+// A session stays in the loop that accepted it. An idle session costs two descriptors and under one KiB.
 //
 // Small pieces are copied through one buffer per loop. A direction that fills this buffer twice running moves its bytes
 // with splice(2) through a pipe from a pool and gives the pipe back when it runs empty. What a slow receiver does not take
@@ -23,7 +23,7 @@ import (
 
 // Options of an Engine. The zero value works.
 type Options struct {
-	Loops       int // 0: GOMAXPROCS
+	Loops       int // 0: one for two processors; the kernel and the servers want the others
 	MaxSessions int // accepting pauses at so many, and clients wait in the backlog; 0: from RLIMIT_NOFILE, two descriptors each
 	MaxPipes    int // for splice(2), two descriptors each; 0: a share of RLIMIT_NOFILE; below 0: none. Without a free one a direction copies
 	Log         *slog.Logger

@@ -91,6 +91,9 @@ func newLab(t *testing.T, o Options, f Front) *lab {
 
 func bareLab(t *testing.T, o Options) *lab {
 	t.Helper()
+	if o.Loops == 0 {
+		o.Loops = 3 // whatever the machine has
+	}
 	e, err := New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -53,10 +53,10 @@ func (l *loop) pause(why string, err error) {
 	if l.paused {
 		return
 	}
-	l.paused = true
-	for fd := range l.doors {
-		epollControl(l.ep, unix.EPOLL_CTL_DEL, int(fd), &unix.EpollEvent{})
+	for _, d := range l.doors {
+		l.ignore(d)
 	}
+	l.paused = true
 }
 
 // starve keeps a session whose server cannot have a socket yet.
@@ -108,7 +108,7 @@ func (l *loop) resume() {
 		return
 	}
 	for _, d := range l.doors {
-		if err := l.listen(d.Door); err != nil {
+		if err := l.listen(d); err != nil {
 			l.pause("a listener was lost", err)
 			return
 		}
