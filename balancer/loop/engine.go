@@ -26,6 +26,8 @@ type Engine struct {
 	count   atomic.Int64 // sessions
 	pipes   atomic.Int64 // open, pooled or not
 	paused  atomic.Bool
+	told    atomic.Bool  // that it is paused, to the log
+	tell    atomic.Int64 // when the log last heard of a pause, since start
 	cutting atomic.Bool
 	remarks chan remark
 	silence chan struct{} // closed: no more remarks

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/netip"
 	"os"
@@ -348,6 +349,45 @@ func TestPause(t *testing.T) {
 	}
 	waiting.Wait()
 	waitFor(t, func() bool { return !l.Stats().Paused })
+}
+
+// At the brink accepting pauses and goes on all the time, and the log hears of it once in a while.
+func TestPauseIsToldOnce(t *testing.T) {
+	t.Parallel()
+	var log logText
+	l := newLab(t, Options{MaxSessions: 1, Log: slog.New(slog.NewTextHandler(&log, nil))}, Front{})
+	for range 20 {
+		first, server := l.pair(t)
+		second := l.dial(t)
+		waitFor(t, func() bool { return l.Stats().Paused })
+		first.Close()
+		server.Close()
+		accepted(t, l.backend).Close()
+		second.Close()
+		waitFor(t, func() bool { s := l.Stats(); return s.Sessions == 0 && !s.Paused })
+	}
+	l.shutdown(t)
+	if text := log.String(); strings.Count(text, "accepting pauses") != 1 || strings.Count(text, "accepting goes on") != 1 {
+		t.Errorf("20 pauses gave:\n%s", text)
+	}
+}
+
+// logText is a log in memory.
+type logText struct {
+	mu  sync.Mutex
+	all bytes.Buffer
+}
+
+func (l *logText) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.Write(b)
+}
+
+func (l *logText) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all.String()
 }
 
 // TestSlowReader has each side in turn say far more than the other one takes.

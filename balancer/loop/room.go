@@ -7,6 +7,7 @@ package loop
 import (
 	"os"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +32,7 @@ func (e *Engine) left() {
 }
 
 func (e *Engine) resume() {
-	if e.paused.CompareAndSwap(true, false) {
+	if e.paused.CompareAndSwap(true, false) && e.told.CompareAndSwap(true, false) {
 		e.say("accepting goes on", "sessions", e.count.Load())
 	}
 	for _, l := range e.all {
@@ -44,9 +45,21 @@ func scarce(err unix.Errno) bool {
 	return err == unix.EMFILE || err == unix.ENFILE || err == unix.ENOBUFS || err == unix.ENOMEM
 }
 
+// tellEvery is how often the log hears of a pause. At the brink accepting pauses and goes on many times a second.
+const tellEvery = 10 * time.Second
+
+// mayTell reports that the log is to hear of a pause at this time, and then of its end.
+func (e *Engine) mayTell(now time.Duration) bool {
+	last := e.tell.Load()
+	may := last == 0 || now-time.Duration(last) >= tellEvery
+	may = may && e.tell.CompareAndSwap(last, int64(now))
+	e.told.Store(may)
+	return may
+}
+
 // pause stops listening in this loop.
 func (l *loop) pause(why string, err error) {
-	if l.e.paused.CompareAndSwap(false, true) {
+	if l.e.paused.CompareAndSwap(false, true) && l.e.mayTell(l.now) {
 		l.e.say("accepting pauses: "+why, "sessions", l.e.count.Load(), "max", l.e.o.MaxSessions, "error", err)
 	}
 	l.wakeAt(l.now + retryEvery)
