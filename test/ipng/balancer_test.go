@@ -128,9 +128,9 @@ func TestManageSieveByVPNAlone(t *testing.T) {
 		}
 	}
 	check("all servers are up")
-	if !logged(lb.Log(), `"balanced":"sieve"`, outside.self) {
-		t.Error("the log says nothing of who was turned away")
-	}
+	maillab.Wait(t, maillab.Patience, "log line about who was turned away", func() bool {
+		return logged(lb.Log(), `"balanced":"sieve"`, outside.self)
+	})
 	first.Kill()
 	check("the first server is gone")
 }
