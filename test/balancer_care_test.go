@@ -62,7 +62,7 @@ func TestListsAreReadAgain(t *testing.T) {
 	serves(t, listen, "127.0.0.67", "")
 	long.says(t, "who is in stays in")
 	writeFile(t, lb.dir, "bad", "127.0.0.66\nwho knows\n", 0o644)
-	maillab.Wait(t, maillab.Patience, "complaint about the list", func() bool { return logged(lb.Log(), []string{filepath.Join(lb.dir, "bad") + ":2"}) })
+	maillab.Wait(t, maillab.Patience, "complaint about the list", func() bool { return maillab.Logged(lb.Log(), filepath.Join(lb.dir, "bad")+":2") })
 	serves(t, listen, "127.0.0.66", "a")
 	serves(t, listen, "127.0.0.67", "")
 }

@@ -611,20 +611,6 @@ func TestSessionLog(t *testing.T) {
 		{`"balanced":"denied"`, `"client":"127.0.0.66"`},
 		{`"msg":"session"`, `"client":"127.0.0.64:`, `"reason":"server reset"`},
 	} {
-		maillab.Wait(t, maillab.Patience, "log line with "+strings.Join(words, " "), func() bool { return logged(lb.Log(), words) })
+		maillab.Wait(t, maillab.Patience, "log line with "+strings.Join(words, " "), func() bool { return maillab.Logged(lb.Log(), words...) })
 	}
-}
-
-// logged reports a line with all words.
-func logged(log string, words []string) bool {
-	for line := range strings.Lines(log) {
-		all := true
-		for _, w := range words {
-			all = all && strings.Contains(line, w)
-		}
-		if all {
-			return true
-		}
-	}
-	return false
 }

@@ -32,28 +32,15 @@ func reset(t *testing.T, c net.Conn) {
 
 func TestReset(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name string
-		want Reason
-		flip bool
-	}{{"client", ClientReset, false}, {"server", ServerReset, true}} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			l := newLab(t, Options{}, Front{})
-			a, b := l.pair(t)
-			if c.flip {
-				a, b = b, a
-			}
-			say(t, a, b, "one")
-			reset(t, a)
-			if _, err := b.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
-				t.Errorf("the other side got %v", err)
-			}
-			if r := l.result(t, 0); r.Reason != c.want || !errors.Is(r.Err, syscall.ECONNRESET) {
-				t.Errorf("%+v", r)
-			}
-		})
-	}
+	eachSide(t, ClientReset, ServerReset, func(t *testing.T, l *lab, a, b net.Conn, want Reason) {
+		reset(t, a)
+		if _, err := b.Read(make([]byte, 1)); !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("the other side got %v", err)
+		}
+		if r := l.result(t, 0); r.Reason != want || !errors.Is(r.Err, syscall.ECONNRESET) {
+			t.Errorf("%+v", r)
+		}
+	})
 }
 
 // TestLastWords has a server say why and slam the door while the client still talks: the client hears why.

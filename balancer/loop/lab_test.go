@@ -152,6 +152,22 @@ func (l *lab) pair(t *testing.T) (client, server net.Conn) {
 	return client, accepted(t, l.backend)
 }
 
+// eachSide tests what one side does, a, and the other sees, b: once with the client as a, once with the server.
+func eachSide(t *testing.T, client, server Reason, test func(t *testing.T, l *lab, a, b net.Conn, want Reason)) {
+	for name, want := range map[string]Reason{"client": client, "server": server} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := newLab(t, Options{}, Front{})
+			a, b := l.pair(t)
+			if name == "server" {
+				a, b = b, a
+			}
+			say(t, a, b, "one")
+			test(t, l, a, b, want)
+		})
+	}
+}
+
 func accepted(t *testing.T, n net.Listener) net.Conn {
 	t.Helper()
 	c, err := n.Accept()

@@ -31,29 +31,16 @@ func wantEOF(t *testing.T, c net.Conn) {
 
 func TestHalfClose(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct {
-		name string
-		want Reason
-		flip bool
-	}{{"client first", ClientClosed, false}, {"server first", ServerClosed, true}} {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			l := newLab(t, Options{}, Front{})
-			a, b := l.pair(t)
-			if c.flip {
-				a, b = b, a
-			}
-			say(t, a, b, "one")
-			if err := a.(*net.TCPConn).CloseWrite(); err != nil {
-				t.Fatal(err)
-			}
-			wantEOF(t, b)
-			say(t, b, a, "after the end of the other side")
-			b.Close()
-			wantEOF(t, a)
-			if r := l.result(t, 0); r.Reason != c.want || r.FromClient+r.FromServer != 34 || r.Err != nil {
-				t.Errorf("%+v", r)
-			}
-		})
-	}
+	eachSide(t, ClientClosed, ServerClosed, func(t *testing.T, l *lab, a, b net.Conn, want Reason) {
+		if err := a.(*net.TCPConn).CloseWrite(); err != nil {
+			t.Fatal(err)
+		}
+		wantEOF(t, b)
+		say(t, b, a, "after the end of the other side")
+		b.Close()
+		wantEOF(t, a)
+		if r := l.result(t, 0); r.Reason != want || r.FromClient+r.FromServer != 34 || r.Err != nil {
+			t.Errorf("%+v", r)
+		}
+	})
 }

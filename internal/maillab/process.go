@@ -150,3 +150,17 @@ func (l *log) tail(n int) string {
 	}
 	return "[...]" + s[len(s)-n:]
 }
+
+// Logged reports a line of a log with all words.
+func Logged(log string, words ...string) bool {
+	for line := range strings.Lines(log) {
+		all := true
+		for _, w := range words {
+			all = all && strings.Contains(line, w)
+		}
+		if all {
+			return true
+		}
+	}
+	return false
+}

@@ -17,14 +17,7 @@
 # Needs root for NGINX, jq, and NGINX and HAProxy from test/peers.sh. Neither writes a log in the default rows.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-top=$(cd "$here/../.." && pwd)
-BENCH_TOOLS=${BENCH_TOOLS:-$top/../shared/bench}
-POSTHOUSE=${POSTHOUSE:-$top/bin/posthouse}
-if [ ! -f "$BENCH_TOOLS/lib.sh" ]; then
-	echo "bench: no load tools in $BENCH_TOOLS: set BENCH_TOOLS" >&2
-	exit 1
-fi
-. "$BENCH_TOOLS/lib.sh"
+. "$here/tools.sh"
 set +e
 [ -x "$bin/tcp" ] && [ -x "$bin/under" ] || build || exit 1
 systems=${*:-nginx haproxy posthouse}

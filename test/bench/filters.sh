@@ -9,10 +9,7 @@
 # N, WARM, BENCH_TOOLS, POSTHOUSE and SCRATCH as in run.sh. Needs jq and Unbound (test/peers.sh).
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-top=$(cd "$here/../.." && pwd)
-BENCH_TOOLS=${BENCH_TOOLS:-$top/../shared/bench}
-POSTHOUSE=${POSTHOUSE:-$top/bin/posthouse}
-. "$BENCH_TOOLS/lib.sh"
+. "$here/tools.sh"
 set +e
 [ -x "$bin/relay" ] && [ -x "$bin/under" ] || build || exit 1
 (cd "$top" && go build -o "$bin/outside" ./test/bench/outside) || exit 1

@@ -13,14 +13,7 @@
 # Needs root (Postfix changes users), jq, and Postfix from test/peers.sh. delivered must equal sent, and dup be 0.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
-top=$(cd "$here/../.." && pwd)
-BENCH_TOOLS=${BENCH_TOOLS:-$top/../shared/bench}
-POSTHOUSE=${POSTHOUSE:-$top/bin/posthouse}
-if [ ! -f "$BENCH_TOOLS/lib.sh" ]; then
-	echo "bench: no load tools in $BENCH_TOOLS: set BENCH_TOOLS" >&2
-	exit 1
-fi
-. "$BENCH_TOOLS/lib.sh"
+. "$here/tools.sh"
 . "$BENCH_TOOLS/relay/peers.sh"
 . "$here/posthouse.sh"
 set +e

@@ -129,7 +129,7 @@ func TestManageSieveByVPNAlone(t *testing.T) {
 	}
 	check("all servers are up")
 	maillab.Wait(t, maillab.Patience, "log line about who was turned away", func() bool {
-		return logged(lb.Log(), `"balanced":"sieve"`, outside.self)
+		return maillab.Logged(lb.Log(), `"balanced":"sieve"`, outside.self)
 	})
 	first.Kill()
 	check("the first server is gone")
@@ -226,6 +226,6 @@ balancer:
 		t.Logf("%s: %v after the cable was cut", b.Name, time.Since(began).Round(100*time.Millisecond))
 	}
 	maillab.Wait(t, maillab.Patience, "two lines in the log", func() bool {
-		return logged(lb.Log(), `"balanced":"talks"`, `"client":"198.18.8.2:`) && logged(lb.Log(), `"balanced":"idle"`, `"client":"198.18.8.2:`)
+		return maillab.Logged(lb.Log(), `"balanced":"talks"`, `"client":"198.18.8.2:`) && maillab.Logged(lb.Log(), `"balanced":"idle"`, `"client":"198.18.8.2:`)
 	})
 }

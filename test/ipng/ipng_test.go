@@ -162,23 +162,9 @@ func testListed(t *testing.T, c *cluster) {
 	warned := probe{client: "198.51.100.2", from: "<alice@eritap.com>", to: []string{"<pim@ipng.ch>"}}
 	c.send(t, warned, mail("warned", ""), taken)
 	arrived(t, c.maildrop, "warned")
-	if !logged(c.Log(), "would be refused", "198.51.100.2", "zen.spamhaus.org=127.255.255.") {
+	if !maillab.Logged(c.Log(), "would be refused", "198.51.100.2", "zen.spamhaus.org=127.255.255.") {
 		t.Error("the warning is not logged")
 	}
-}
-
-// logged reports a line with all words.
-func logged(log string, words ...string) bool {
-	for line := range strings.Lines(log) {
-		all := true
-		for _, w := range words {
-			all = all && strings.Contains(line, w)
-		}
-		if all {
-			return true
-		}
-	}
-	return false
 }
 
 // testByProxy has a balancer announce the clients.
@@ -232,7 +218,7 @@ func testBounce(t *testing.T, c *cluster) {
 
 func testDiscarded(t *testing.T, c *cluster) {
 	c.send(t, probe{client: "192.0.2.1", from: "<alice@eritap.com>", to: []string{"<noreply@ipng.ch>"}}, mail("discarded", ""), taken)
-	if !logged(c.Log(), "discarded", "noreply@ipng.ch") {
+	if !maillab.Logged(c.Log(), "discarded", "noreply@ipng.ch") {
 		t.Error("not logged")
 	}
 }
@@ -278,7 +264,7 @@ func testNoRspamd(t *testing.T, c *cluster) {
 		t.Errorf("took %v", took)
 	}
 	arrived(t, c.maildrop, "unfiltered")
-	if !logged(c.Log(), "rspamd.net.ipng.ch") {
+	if !maillab.Logged(c.Log(), "rspamd.net.ipng.ch") {
 		t.Error("not logged")
 	}
 }
